@@ -1,0 +1,66 @@
+"""The environments agree: pyproject.toml for pip, environment.yml for conda, constraints.txt for the book.
+
+conda itself is not run here: that its channel has these packages in these
+versions is not tested, only that both files ask for the same.
+"""
+
+import re
+import tomllib
+
+import yaml
+
+from booktools.notebooks import ENVIRONMENT
+from chapters import ROOT
+
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))
+CONDA_NAME = {"torch": "pytorch-cpu", "matplotlib": "matplotlib-base"}
+
+
+def requirement(text: str) -> tuple[str, str]:
+    found = re.fullmatch(r"([\w.-]+)\s*(.*)", text)
+    assert found, text
+    return found[1].lower().replace("_", "-"), found[2].replace(" ", "")
+
+
+def conda_packages(text: str) -> dict[str, str]:
+    names = {conda: pip for pip, conda in CONDA_NAME.items()}
+    found = {}
+    for entry in yaml.safe_load(text)["dependencies"]:
+        for package in entry["pip"] if isinstance(entry, dict) else [entry]:
+            if not package.startswith(("-e", "git+")):
+                name, version = requirement(package)
+                found[names.get(name, name)] = version
+    return found
+
+
+def asked(*extras: str) -> dict[str, str]:
+    wanted = list(PYPROJECT["project"]["dependencies"])
+    for extra in extras:
+        wanted += PYPROJECT["project"]["optional-dependencies"][extra]
+    return dict(requirement(text) for text in wanted)
+
+
+def test_conda_and_pip_ask_for_the_same() -> None:
+    conda = conda_packages((ROOT / "environment.yml").read_text("utf8"))
+    assert conda.pop("python") == PYPROJECT["project"]["requires-python"]
+    conda.pop("pip")
+    assert conda == asked("book", "lab")
+
+
+def test_launched_notebooks_ask_for_what_the_package_needs() -> None:
+    conda = conda_packages(ENVIRONMENT.format(slug="a/b", commit="c"))
+    assert {name: conda[name] for name in asked()} == asked()
+
+
+def test_every_dependency_is_pinned_for_the_book() -> None:
+    pins = dict(
+        requirement(line) for line in (ROOT / "constraints.txt").read_text("utf8").splitlines() if line[0] != "#"
+    )
+    assert all(version.startswith("==") for version in pins.values())
+    for name in asked("book", "lab", "test"):
+        assert name in pins, f"{name} is not in constraints.txt"
+
+
+def test_readers_keep_their_own_torch_and_numpy() -> None:
+    for name in ("torch", "numpy"):
+        assert re.fullmatch(r">=[\d.]+", asked()[name])
