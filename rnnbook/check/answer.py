@@ -1,0 +1,330 @@
+"""The reader's answer, as a checker sees it: every contact is guarded and ends in a value or in Rejected."""
+
+import inspect
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NoReturn, TypeVar, overload
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from rnnbook.check.alarm import TimeUp
+from rnnbook.check.compare import central_differences, close, digits, same, shape_mistake, value_mistake
+from rnnbook.check.guard import Printed, describe, is_a, line_of, run, type_name
+from rnnbook.check.messages import EXTRA, NOTHING, Text, fill
+from rnnbook.check.registry import Exercise
+from rnnbook.check.result import Result
+from rnnbook.check.values import Array, NotAnArray, as_array, copied, unchanged
+
+T = TypeVar("T")
+Mistakes = Sequence[tuple[ArrayLike | Callable[[], ArrayLike], Text]]
+
+
+class Rejected(Exception):  # noqa: N818 (an outcome, not an error)
+    """The answer is not accepted: a code of messages.py and what fills its fields."""
+
+    def __init__(self, code: str, **fields: object) -> None:
+        super().__init__(code)
+        self.code, self.fields = code, fields
+
+
+class Answer:
+    """What a checker calls. Each method returns a trustworthy value or raises Rejected."""
+
+    def __init__(self, exercise: Exercise, raw: Any, seconds: float) -> None:
+        self.count = 0
+        self.printed = Printed()
+        self._exercise, self._raw = exercise, raw
+        self._seconds, self._left = seconds, seconds
+        self._parameters = exercise.arguments or ()
+        if raw is Ellipsis or raw is NotImplemented:
+            self._not_implemented()
+        if exercise.arguments is None:
+            if raw is None:
+                self._reject("no-value")
+            if callable(raw):
+                self._reject("a-function", type=type_name(raw))
+        else:
+            self._expect_function(exercise.arguments)
+
+    @overload
+    def call(self, *arguments: Any, given: str) -> Array: ...
+    @overload
+    def call(self, *arguments: Any, given: str, returns: tuple[str, ...]) -> tuple[Array, ...]: ...
+    def call(self, *arguments: Any, given: str, returns: tuple[str, ...] | None = None) -> Array | tuple[Array, ...]:
+        """The result of the reader's function as an array, or, for `returns` = names, as a tuple of arrays.
+
+        given: the case in language-neutral words ("T=2, H=3"). The dtype is kept.
+        """
+        raw = self._result(arguments, given)
+        if returns is None:
+            return self._array(raw, "", given)
+        parts = self._guard(lambda: list(raw) if is_a(raw, list, tuple) else None, given)
+        if parts is None or len(parts) != len(returns):
+            got = type_name(raw) if parts is None else f"{type_name(raw)} ({len(parts)})"
+            self._reject("parts", given, got=got, count=len(returns), names=", ".join(returns))
+        return tuple(self._array(part, name, given) for part, name in zip(parts, returns, strict=True))
+
+    def choose(self, *arguments: Any, options: Sequence[str], given: str) -> str:
+        """The result of a reader's function that returns one of a few words."""
+        return self._option(self._result(arguments, given), options, given)
+
+    @overload
+    def value(self, kind: Literal["number"] = "number") -> float: ...
+    @overload
+    def value(self, kind: Literal["integer"]) -> int: ...
+    @overload
+    def value(self, kind: Literal["array"]) -> Array: ...
+    def value(self, kind: Literal["number", "integer", "array"] = "number") -> float | int | Array:
+        """The reader's value: a real number, a whole number, or an array of numbers."""
+        array = self._array(self._raw, "", "")
+        if kind == "array":
+            return array
+        self.shape(array, ())
+        self._finite(array, np.zeros(()), "", "")
+        if array.dtype.kind not in "iuf":
+            self._reject("dtype", got=array.dtype, want="float64", part=self._part(""))
+        number = array.item()
+        if kind == "integer":
+            if number != int(number):
+                self._reject("wrong", part=self._part(""), got=f"{number:.6g}", extra=EXTRA["whole"])
+            return int(number)
+        return float(number)
+
+    def choice(self, options: Sequence[str]) -> str:
+        """The reader's value, one of a few words; case and surrounding blanks are forgiven."""
+        return self._option(self._raw, options, "")
+
+    def equals(
+        self,
+        got: ArrayLike,
+        want: ArrayLike,
+        *,
+        given: str = "",
+        name: str = "",
+        mistakes: Mistakes = (),
+        rtol: float = 1e-6,
+        atol: float = 1e-9,
+    ) -> None:
+        """Require shape, dtype and values of `want`. `name` names one of several results.
+
+        mistakes: pairs of a wrong result (or a function that computes it) and what to say about it.
+        """
+        if isinstance(want, str):
+            if not isinstance(got, str):
+                raise TypeError(f"expected a word to compare with {want!r}, got {type(got).__name__}")
+            if got != want:
+                told = next((text for wrong, text in mistakes if wrong == got), NOTHING)
+                self._reject("wrong", given, part=self._part(name), got=f"“{got}”", extra=told)
+        else:
+            code = "value" if self._exercise.arguments is not None else "wrong"
+            self._compare(code, np.asarray(got), np.asarray(want), given, name, mistakes, rtol, atol)
+        self.count += 1
+
+    def gradient(
+        self,
+        got: ArrayLike,
+        f: Callable[[Array], float],
+        at: ArrayLike,
+        *,
+        given: str = "",
+        name: str = "",
+        mistakes: Mistakes = (),
+    ) -> None:
+        """Require ∂f/∂at to five digits, by central differences."""
+        self.shape(got, np.shape(at), given=given, name=name, mistakes=mistakes)
+        want = central_differences(f, np.asarray(at))
+        self._compare("gradient", np.asarray(got), want, given, name, mistakes, rtol=1e-5, atol=1e-7)
+        self.count += 1
+
+    def shape(
+        self,
+        got: ArrayLike,
+        want: tuple[int, ...],
+        *,
+        given: str = "",
+        name: str = "",
+        mistakes: Mistakes = (),
+    ) -> None:
+        """Require a shape."""
+        array = np.asarray(got)
+        if array.shape != want:
+            extra = _told(mistakes, array, 1e-5, 1e-8) or shape_mistake(array.shape, want)
+            self._reject("shape", given, part=self._part(name), got=array.shape, want=want, extra=extra)
+
+    def require(self, condition: bool | np.bool_, otherwise: Text, *, given: str = "") -> None:
+        """Require a property; `otherwise` says, in both languages, what is wrong if it fails."""
+        if not condition:
+            self._reject("property", given, extra=otherwise)
+        self.count += 1
+
+    def _compare(
+        self,
+        code: str,
+        got: Array,
+        want: Array,
+        given: str,
+        name: str,
+        mistakes: Mistakes,
+        rtol: float,
+        atol: float,
+    ) -> None:
+        self.shape(got, want.shape, given=given, name=name, mistakes=mistakes)
+        right = close(got, want, rtol, atol)
+        self._dtype(got, want, bool(right.all()), given, name)
+        self._finite(got, want, given, name)
+        if right.all():
+            return
+        index = _first(~right)
+        here, there = digits(got[index].item(), want[index].item())
+        extra = _told(mistakes, got, max(rtol, 1e-5), max(atol, 1e-8)) or value_mistake(got, want)
+        if code == "wrong" and extra == NOTHING and got.dtype.kind in "iuf":
+            near = want.dtype.kind == "f" and abs(got[index] - want[index]) <= 0.01 * abs(want[index])
+            extra = EXTRA["digits" if near else "too-large" if got[index] > want[index] else "too-small"]
+        self._reject(code, given, part=self._part(name), entry=_entry(index), got=here, want=there, extra=extra)
+
+    def _dtype(self, got: Array, want: Array, right: bool, given: str, name: str) -> None:
+        extra = NOTHING
+        if got.dtype.kind == "c" and want.dtype.kind != "c":
+            extra = EXTRA["complex"]
+        elif got.ndim and not right and got.dtype.kind in "iu" and want.dtype.kind == "f":
+            extra = EXTRA["integers"]
+        elif (got.dtype == bool) == (want.dtype == bool):
+            return
+        self._reject("dtype", given, part=self._part(name), got=got.dtype, want=want.dtype, extra=extra)
+
+    def _finite(self, got: Array, want: Array, given: str, name: str) -> None:
+        bad = ~np.isfinite(got) & np.isfinite(want)
+        if bad.any():
+            index = _first(bad)
+            self._reject("not-finite", given, part=self._part(name), entry=_entry(index), got=got[index])
+
+    def _expect_function(self, arguments: tuple[str, ...]) -> None:
+        if not callable(self._raw):
+            self._reject("not-a-function", type=type_name(self._raw))
+
+        def parameters() -> tuple[tuple[str, ...], bool] | None:
+            try:
+                signature = inspect.signature(self._raw)
+            except (TypeError, ValueError):  # some compiled functions have none
+                return None
+            try:
+                signature.bind(*arguments)
+            except TypeError:
+                return tuple(signature.parameters), False
+            return tuple(signature.parameters), True
+
+        found = self._guard(parameters, "")
+        if found is None:
+            return
+        names, fits = found
+        disordered = names != arguments and sorted(names) == sorted(arguments)
+        if not fits or disordered:
+            got, want = (", ".join(f"`{name}`" for name in ns) or "()" for ns in (names, arguments))
+            self._reject("signature", arguments=want, got=got)
+        if len(names) == len(arguments):
+            self._parameters = names
+
+    def _result(self, arguments: tuple[Any, ...], given: str) -> Any:
+        inputs = tuple(copied(argument) for argument in arguments)
+        raw = self._guard(lambda: self._raw(*inputs), given)
+        if raw is None:
+            self._reject("nothing", given)
+        if raw is Ellipsis or raw is NotImplemented:
+            self._not_implemented()
+        for k, (before, after) in enumerate(zip(arguments, inputs, strict=True)):
+            try:
+                kept = self._guard(lambda pair=(before, after): unchanged(*pair), given)  # type: ignore[misc]
+            except NotAnArray:
+                kept = False
+            if not kept:
+                argument = self._parameters[k] if k < len(self._parameters) else str(k)
+                self._reject("mutated", given, argument=argument)
+        return raw
+
+    def _array(self, raw: Any, name: str, given: str) -> Array:
+        try:
+            return self._guard(lambda: as_array(raw), given)
+        except NotAnArray as problem:
+            self._reject(
+                problem.code,
+                given,
+                part=self._part(name),
+                type=type_name(raw),
+                got=problem.got,
+                want="float64",
+            )
+
+    def _option(self, raw: Any, options: Sequence[str], given: str) -> str:
+        word = str.strip(raw).casefold() if is_a(raw, str) else None
+        for option in options:
+            if word == option.casefold():
+                return option
+        got = f"“{str.strip(raw)[:40]}”" if is_a(raw, str) else type_name(raw)
+        listed = ", ".join(f'`"{option}"`' for option in options)
+        self._reject("options", given, options=listed, got=got)
+
+    def _guard(self, work: Callable[[], T], given: str) -> T:
+        """Run the reader's code: time, output and every kind of exception are kept within bounds."""
+        start = time.monotonic()
+        try:
+            return run(work, max(self._left, 0.01), self.printed)
+        except (Rejected, NotAnArray, KeyboardInterrupt):
+            raise
+        except TimeUp:
+            self._reject("too-slow", given, seconds=self._seconds)
+        except BaseException as error:
+            if type(error) is NotImplementedError and not error.args:  # libraries raise it with a reason
+                self._not_implemented()
+            line = line_of(error)
+            extra = fill(EXTRA["line"], line=line) if line else NOTHING
+            self._reject("raised", given, error=describe(error), extra=extra)
+        finally:
+            self._left -= time.monotonic() - start
+
+    def _part(self, name: str) -> Text:
+        if name:
+            return f"`{name}`", f"`{name}` "
+        if self._exercise.arguments is None:
+            return f"`{self._exercise.name}`", f"`{self._exercise.name}` "
+        return EXTRA["result"]
+
+    def _not_implemented(self) -> NoReturn:
+        value = self._exercise.arguments is None
+        self._reject("not-implemented", placeholder="`...`" if value else "`raise NotImplementedError`")
+
+    def _reject(self, code: str, given: str = "", **fields: object) -> NoReturn:
+        where = fill(EXTRA["where"], given=given) if given else NOTHING
+        raise Rejected(code, name=self._exercise.name, where=where, **fields)
+
+
+def judge(exercise: Exercise, raw: Any, seconds: float | None = None) -> Result:
+    """The outcome of one check, whatever the answer is or does."""
+    printed = ""
+    try:
+        with np.errstate(all="ignore"):
+            answer = None
+            answer = Answer(exercise, raw, exercise.seconds if seconds is None else seconds)
+            exercise.checker(answer)
+        return Result(exercise.id, "passed", {"count": answer.count}, answer.printed.text)
+    except Rejected as rejected:
+        printed = answer.printed.text if answer else ""
+        return Result(exercise.id, rejected.code, rejected.fields, printed)
+    except Exception as error:
+        return Result(exercise.id, "broken", {"error": describe(error)})
+
+
+def _first(bad: Array) -> tuple[int, ...]:
+    """Where the first true entry stands; () for a single number."""
+    return tuple(int(i) for i in np.argwhere(bad)[0]) if bad.ndim else ()
+
+
+def _entry(index: tuple[int, ...]) -> Text:
+    return fill(EXTRA["entry"], index=list(index)) if index else NOTHING
+
+
+def _told(mistakes: Mistakes, got: Array, rtol: float, atol: float) -> Text | None:
+    for wrong, text in mistakes:
+        if same(got, wrong() if callable(wrong) else wrong, rtol, atol):
+            return text
+    return None
