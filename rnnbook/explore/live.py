@@ -1,0 +1,67 @@
+"""An explorable with widgets, for a notebook with a kernel: computed anew wherever the sliders stand.
+
+The only module of the package that needs ipywidgets.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from rnnbook.explore import assets, fallback, words
+from rnnbook.explore.controls import Choice, Control
+from rnnbook.explore.explorer import Explorer
+
+STEPS = 200  # of a slider whose grid is evenly spaced
+
+
+class Live:
+    """Widgets over the definition of an Explorer.
+
+    widgets: one for each control, by name.
+    drawn, numbers: the function's series and readout at the present settings.
+    """
+
+    def __init__(self, explorer: Explorer) -> None:
+        try:
+            import ipywidgets
+        except ImportError:
+            raise ImportError(
+                "live() needs ipywidgets: install it with `pip install ipywidgets`, "
+                "or show the Explorer itself, which needs nothing"
+            ) from None
+        self.explorer = explorer
+        self.language = words.chosen_language() or "en"
+        self.widgets = {name: self._widget(ipywidgets, c) for name, c in explorer.controls.items()}
+        self.view = ipywidgets.HTML()
+        for widget in self.widgets.values():
+            widget.observe(self.update, names="value")
+        self.box = ipywidgets.VBox([self.view, *self.widgets.values()])
+        self.update()
+
+    def update(self, change: Any = None) -> None:
+        """Compute and draw at the widgets' present values."""
+        explorer = self.explorer
+        self.drawn, self.numbers = explorer.at({name: w.value for name, w in self.widgets.items()})
+        positions = {
+            name: series.positions(self.drawn[name], *explorer.axes) for name, series in explorer.series.items()
+        }
+        body = fallback.still(explorer, positions, self.numbers)
+        self.view.value = f"<style>{assets.stylesheet()}</style>{explorer.group(body, self.language)}"
+
+    def _widget(self, ipywidgets: Any, control: Control) -> Any:
+        """A continuous slider where the grid is evenly spaced, otherwise its grid points."""
+        own = {"description": words.pick(control.label, self.language), "style": {"description_width": "initial"}}
+        start = control.points[control.first]
+        labels = [words.pick(text, self.language) for text in control.labels()]
+        options = list(zip(labels, control.points, strict=True))
+        if isinstance(control, Choice):
+            return ipywidgets.Dropdown(options=options, value=start, **own)
+        steps = np.diff(control.points)
+        if not np.allclose(steps, steps[0]):
+            return ipywidgets.SelectionSlider(options=options, value=start, **own)
+        low, high = min(control.points), max(control.points)
+        step = (high - low) / STEPS
+        return ipywidgets.FloatSlider(value=start, min=low, max=high, step=step, readout_format=".3g", **own)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        return self.box._repr_mimebundle_(**kwargs)
