@@ -1,0 +1,135 @@
+"""What becomes of a chapter after it is read: anchors, figure texts, exercises."""
+
+from collections.abc import Iterator
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.transforms import SphinxTransform
+from sphinx_exercise.nodes import solution_node
+
+from booktools import exercises
+from booktools.languages import SEPARATOR, localised
+from booktools.pages import language
+from rnnbook.check import hints_of
+
+FOLDS = {"en": {"hint": "Hint", "solution": "Solution"}, "zh": {"hint": "提示", "solution": "参考解答"}}
+
+
+class LabelsAsAnchors(SphinxTransform):
+    """A heading's explicit label becomes its anchor, so that both editions have the same anchors."""
+
+    default_priority = 860  # after targets were propagated to their sections
+
+    def apply(self) -> None:
+        for section in self.document.findall(nodes.section):
+            labels = [self.document.nameids.get(name) for name in section["names"] if ":" in name]
+            anchors = [anchor for anchor in labels if anchor in section["ids"]]
+            section["ids"] = anchors + [other for other in section["ids"] if other not in anchors]
+
+
+class Fold(nodes.General, nodes.Element):  # type: ignore[misc]  # docutils has no types
+    """Something folded away under a title: `<details>`, operable by keyboard and without a script."""
+
+
+def visit_fold(self: nodes.NodeVisitor, node: Fold) -> None:
+    self.body.append(f'<details class="fold fold-{node["kind"]}"><summary>{self.encode(node["title"])}</summary>')
+
+
+def depart_fold(self: nodes.NodeVisitor, node: Fold) -> None:
+    self.body.append("</details>\n")
+
+
+def localise_figures(app: Sphinx, doctree: nodes.document) -> None:
+    """Alternative texts and captions that are written `English | 中文` keep one half."""
+    lang = language(app.config)
+    for image in doctree.findall(nodes.image):
+        image["alt"] = localised(image.get("alt", ""), lang)
+    for caption in doctree.findall(nodes.caption):
+        _keep_half(caption, lang)
+
+
+def _keep_half(caption: nodes.caption, lang: str) -> None:
+    for position, child in enumerate(caption.children):
+        if isinstance(child, nodes.Text) and SEPARATOR in child:
+            english, chinese = child.split(SEPARATOR, 1)
+            before = [*caption.children[:position], nodes.Text(english)]
+            after = [nodes.Text(chinese), *caption.children[position + 1 :]]
+            caption.children = []
+            caption.extend(before if lang == "en" else after)
+            return
+
+
+def fold_exercises(app: Sphinx, doctree: nodes.document) -> None:
+    """Show an exercise as its reader meets it: the stub, then hints and solution folded away.
+
+    The chapter holds the solved cell and a cell that checks it. On the page the
+    solution, the check's answer to it and the solution's text share one fold.
+    """
+    lang = language(app.config)
+    texts = {node["target_label"]: node for node in doctree.findall(solution_node)}
+    open_solution: list[nodes.Node] = []
+    for cell in list(_code_cells(doctree)):
+        source = next(cell.findall(nodes.literal_block))
+        if "tag_exercise" in cell["classes"]:
+            open_solution.append(_retyped(source, exercises.solved(source.astext())))
+            source.replace_self(_retyped(source, exercises.stub(source.astext())))
+        elif "tag_check" in cell["classes"] and (name := exercises.checked_id(source.astext())):
+            answer = [block for block in cell.children if "cell_output" in block.get("classes", [])]
+            for block in answer:
+                cell.remove(block)
+            text = texts.pop(name, None)
+            inside = [*open_solution, *answer, *(text.children[1:] if text is not None else [])]
+            folds = [_fold(lang, "hint", _paragraph(hint[lang == "zh"]), number=i) for i, hint in _hints(name)]
+            folds.append(_fold(lang, "solution", *inside))
+            cell.parent.insert(cell.parent.index(cell) + 1, folds)
+            if text is not None:
+                text.parent.remove(text)
+            open_solution = []
+
+
+def unwrap_exercises(app: Sphinx, doctree: nodes.document) -> None:
+    """sphinx-exercise wraps every exercise and solution in a section, all with the same id."""
+    for section in list(doctree.findall(nodes.section)):
+        if section["ids"] in (["exercise-content"], ["solution-content"]):
+            section["ids"] = []  # else they would pass to the first paragraph
+            section.replace_self(section.children)
+
+
+def _hints(name: str) -> Iterator[tuple[int, tuple[str, str]]]:
+    return enumerate(hints_of(name), 1)
+
+
+def _code_cells(doctree: nodes.document) -> Iterator[nodes.container]:
+    for cell in doctree.findall(nodes.container):
+        if cell.get("nb_element") == "cell_code":
+            yield cell
+
+
+def _retyped(block: nodes.literal_block, code: str) -> nodes.literal_block:
+    fresh = block.copy()
+    fresh.rawsource = code
+    fresh += nodes.Text(code)
+    return fresh
+
+
+def _paragraph(text: str) -> nodes.paragraph:
+    """A hint: text in which `code` stands between backquotes."""
+    paragraph = nodes.paragraph()
+    for position, part in enumerate(text.split("`")):
+        paragraph += nodes.literal(part, part) if position % 2 else nodes.Text(part)
+    return paragraph
+
+
+def _fold(lang: str, kind: str, *inside: nodes.Node, number: int | None = None) -> Fold:
+    title = FOLDS[lang][kind] + (f" {number}" if number else "")
+    fold = Fold(kind=kind, title=title)
+    fold.extend(inside)
+    return fold
+
+
+def setup(app: Sphinx) -> None:
+    app.add_node(Fold, html=(visit_fold, depart_fold))
+    app.add_transform(LabelsAsAnchors)
+    app.connect("doctree-read", localise_figures)
+    app.connect("doctree-read", unwrap_exercises)
+    app.connect("doctree-read", fold_exercises)

@@ -1,0 +1,224 @@
+"""What stands around a page's text: the other language, the launch and download buttons, the head."""
+
+import gettext
+import html
+import re
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import quote
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.config import Config
+from sphinx.locale import translators
+from sphinx.util import logging
+
+from booktools import ROOT, repository
+from booktools.languages import LANGUAGES, NAME, TAG, localised
+
+log = logging.getLogger(__name__)
+Context = dict[str, Any]
+
+# The interface's words that the theme does not translate, or translates badly.
+WORDS = {
+    "en": {
+        "launch": "Launch this chapter",
+        "Binder": "Open in Binder",
+        "Colab": "Open in Colab",
+        "source": "Source",
+        "repository": "Repository",
+        "issue": "Report an error",
+        "download": "Download",
+        "notebook": "Notebook (.ipynb)",
+        "print": "Print or save as PDF",
+        "fullscreen": "Full screen",
+    },
+    "zh": {
+        "launch": "在线运行本章",
+        "Binder": "在 Binder 中打开",
+        "Colab": "在 Colab 中打开",
+        "source": "源码",
+        "repository": "代码仓库",
+        "issue": "报告错误",
+        "download": "下载",
+        "notebook": "笔记本（.ipynb）",
+        "print": "打印或存为 PDF",
+        "fullscreen": "全屏",
+    },
+}
+CHINESE_SETTINGS = {
+    "nb_code_prompt_show": "显示代码",
+    "nb_code_prompt_hide": "隐藏代码",
+}
+# What Sphinx's own Chinese catalogue lacks.
+CHINESE_MESSAGES = {
+    "Link to this heading": "本节的链接",
+    "Link to this image": "此图的链接",
+    "Link to this equation": "此公式的链接",
+    "Link to this table": "此表的链接",
+    "Link to this code": "此代码的链接",
+    "Link to this definition": "此定义的链接",
+    "Link to this term": "此术语的链接",
+}
+CHINESE_THEME = {"search_bar_text": "搜索本书…", "toc_title": "本页目录"}
+
+
+class Missing(gettext.NullTranslations):
+    """Answers for the messages that a catalogue does not translate."""
+
+    def gettext(self, message: str) -> str:
+        return CHINESE_MESSAGES.get(message, message)
+
+
+def language(config: Config) -> str:
+    return "zh" if str(config.language).startswith("zh") else "en"
+
+
+def site_address(config: Config) -> str:
+    """Where the English edition is published, with a slash at its end."""
+    given = config.html_baseurl.removesuffix("zh/")
+    return given or repository.pages_url(config.book_repository)
+
+
+def configure(app: Sphinx, config: Config) -> None:
+    """Settings that depend on the language or on the repository that builds."""
+    lang = language(config)
+    options = config.html_theme_options
+    found = repository.slug(ROOT)
+    config.book_repository = found or repository.slug_of(options.get("repository_url", ""))
+    if config.book_repository is None:
+        raise ValueError("set repository.url in _config.yml to https://github.com/OWNER/NAME")
+    if found is None and lang == "en":
+        log.info("no GitHub remote: links go to repository.url of _config.yml, %s", config.book_repository)
+    config.html_title = localised(config.html_title, lang)
+    config.html_baseurl = site_address(config) + {"en": "", "zh": "zh/"}[lang]
+    config.html_context.setdefault("default_mode", "auto")  # light or dark as the reader's system says
+    config.html_copy_source = False  # the sources hold the solutions
+    config.templates_path.append(str(ROOT / "booktools" / "templates"))
+    config.html_static_path.append(str(ROOT / "booktools" / "static"))
+    config.html_css_files.append("book.css")
+    config.html_js_files.append("book.js")
+    config.html_favicon = "booktools/static/favicon.svg"
+    # The buttons are ours (see `buttons`): the theme's open the chapter's source and the solved notebook.
+    config.book_launch = [name for name in ("Binder", "Colab") if _wanted(options, name)]
+    options.update(launch_buttons={}, use_download_button=False, use_fullscreen_button=False)
+    options.update(use_repository_button=False, use_issues_button=False)
+    options["repository_url"] = ""
+    options["extra_footer"] = localised(options["extra_footer"], lang)
+    options["footer_content_items"] = ["extra-footer.html"]
+    options["navbar_persistent"] = []
+    options["article_header_end"] = ["language-switch.html", "article-header-buttons.html"]
+    if lang == "zh":
+        options.update(CHINESE_THEME)
+        for name, value in CHINESE_SETTINGS.items():
+            config[name] = value
+        translators["general", "sphinx"].add_fallback(Missing())
+
+
+def _wanted(options: Context, service: str) -> bool:
+    launch = options.get("launch_buttons", {})
+    return bool(launch.get({"Binder": "binderhub_url", "Colab": "colab_url"}[service]))
+
+
+def localise_parts(app: Sphinx, config: Config) -> None:
+    """The captions of the parts; after sphinx_external_toc has read them."""
+    for document in config.external_site_map.values():
+        for tree in document.subtrees:
+            if tree.caption:
+                tree.caption = localised(tree.caption, language(config))
+
+
+def has_code(app: Sphinx, pagename: str) -> bool:
+    """Whether a page can be launched: pages of words alone, search and index cannot."""
+    if pagename not in app.env.found_docs:
+        return False
+    return "```{code-cell}" in Path(app.env.doc2path(pagename)).read_text("utf8")
+
+
+def add_languages(app: Sphinx, pagename: str, template: str, context: Context, doctree: nodes.document) -> None:
+    """The link to this page in the other language, and what tells search engines of it.
+
+    Runs before the theme, which drops header items that render empty.
+    """
+    lang = language(app.config)
+    here = app.builder.get_target_uri(pagename)
+    address = {"en": here, "zh": "zh/" + here}
+    to_root = context["pathto"]("", 1) + {"en": "", "zh": "../"}[lang]
+    others = [other for other in LANGUAGES if other != lang]
+    context["language_links"] = [(TAG[other], NAME[other], to_root + address[other]) for other in others]
+    base = site_address(app.config)
+    context["pageurl"] = base + address[lang]
+    if pagename not in app.env.found_docs:  # search and index: nothing to point search engines at
+        return
+    alternates = [*((TAG[code], address[code]) for code in LANGUAGES), ("x-default", here)]
+    context["metatags"] = context.get("metatags", "") + "".join(
+        f'\n<link rel="alternate" hreflang="{tag}" href="{html.escape(base + url)}">' for tag, url in alternates
+    )
+
+
+def add_formula_style(
+    app: Sphinx, pagename: str, template: str, context: Context, doctree: nodes.document | None
+) -> None:
+    """Pages with formulas, and only they, load KaTeX's stylesheet."""
+    formulas = (nodes.math, nodes.math_block)
+    if doctree is not None and next(iter(doctree.findall(lambda node: isinstance(node, formulas))), None):
+        app.add_css_file("katex/katex.min.css")
+
+
+# Each explorable carries its script and style, so that its output stands alone in a notebook.
+_EXPLORER = re.compile(r'<(style|script) class="explorer-(?:style|script)">.*?</\1>', re.S)
+
+
+def share_scripts(app: Sphinx, pagename: str, template: str, context: Context, doctree: nodes.document | None) -> None:
+    """On a page, where they can share, only the first explorable brings script and style."""
+    if "body" in context:
+        seen: set[str] = set()
+
+        def first_only(found: re.Match[str]) -> str:
+            first = found[0] not in seen
+            seen.add(found[0])
+            return found[0] if first else ""
+
+        context["body"] = _EXPLORER.sub(first_only, context["body"])
+
+
+def add_buttons(app: Sphinx, pagename: str, template: str, context: Context, doctree: nodes.document) -> None:
+    context["header_buttons"] = buttons(app, pagename, context)
+
+
+def buttons(app: Sphinx, pagename: str, context: Context) -> list[Context]:
+    """Launch, source, download, full screen, in the page's language.
+
+    Launching and downloading give the notebook without solutions, in the
+    page's language, of the repository that built the site.
+    """
+    lang, slug = language(app.config), app.config.book_repository
+    name = PurePosixPath(pagename).name
+    groups: list[Context] = []
+    downloads = [_button(lang, "print", "fas fa-file-pdf", javascript="window.print()")]
+    if has_code(app, pagename):
+        links = repository.launch_links(slug, lang, name)
+        services = app.config.book_launch
+        launch = [_button(lang, service, "fas fa-rocket", url=links[service]) for service in services]
+        groups.append(_group(lang, "launch", "fas fa-rocket", launch))
+        file = context["pathto"](f"notebooks/{name}.ipynb", 1)
+        downloads.insert(0, _button(lang, "notebook", "fas fa-code", url=file))
+    home = f"https://github.com/{slug}"
+    source = [
+        _button(lang, "repository", "fab fa-github", url=home),
+        _button(lang, "issue", "fas fa-lightbulb", url=f"{home}/issues/new?title={quote(context['pageurl'])}"),
+    ]
+    groups.append(_group(lang, "source", "fab fa-github", source))
+    groups.append(_group(lang, "download", "fas fa-download", downloads))
+    fullscreen = _button(lang, "fullscreen", "fas fa-expand", javascript="toggleFullScreen()")
+    return [*groups, fullscreen | {"text": ""}]
+
+
+def _group(lang: str, name: str, icon: str, members: list[Context]) -> Context:
+    return {"type": "group", "tooltip": WORDS[lang][name], "icon": icon, "buttons": members, "label": name}
+
+
+def _button(lang: str, name: str, icon: str, **action: str) -> Context:
+    """A button that opens a `url` or runs a line of `javascript`, as the theme's templates take it."""
+    kind, words = "link" if "url" in action else "javascript", WORDS[lang][name]
+    return {"type": kind, "text": words, "tooltip": words, "icon": icon, "label": name.lower(), **action}

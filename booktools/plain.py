@@ -1,0 +1,190 @@
+"""MyST Markdown as plain Markdown, for notebooks that open where MyST is not known (Colab, JupyterLab).
+
+References become the numbers and titles that the site shows, with links to it.
+Only the MyST that chapters may use is known here; anything else is an error.
+"""
+
+import re
+from pathlib import PurePosixPath
+from typing import Any
+
+from docutils import nodes
+from markdown_it.token import Token
+from sphinx.application import Sphinx
+from sphinx.errors import SphinxError
+
+from booktools.languages import BLOCKS, localised
+
+WORDS = {
+    "en": {
+        "note": "Note",
+        "tip": "Tip",
+        "warning": "Warning",
+        "important": "Important",
+        "seealso": "See also",
+        "exercise": "Exercise",
+        "solution": "Solution",
+        "figure": "Figure",
+        "section": "Section",
+    },
+    "zh": {
+        "note": "注",
+        "tip": "提示",
+        "warning": "警告",
+        "important": "重要",
+        "seealso": "参见",
+        "exercise": "练习",
+        "solution": "参考解答",
+        "figure": "图",
+        "section": "节",
+    },
+}
+ADMONITIONS = {"note", "tip", "warning", "important", "seealso", "admonition"}
+_DIRECTIVE = re.compile(r"\{(?P<name>[\w-]+)\}[ ]*(?P<argument>.*)")
+_OPTION = re.compile(r":([\w-]+):[ ]*(.*)")
+_ROLE = re.compile(r"\{(?P<role>\w+)\}`(?:(?P<title>[^`<]+?)\s*<(?P<to>[^`>]+)>|(?P<plain>[^`]+))`")
+_LABEL = re.compile(r"^\([\w:.-]+\)=[ \t]*\n", re.M)
+_NUMBERED = re.compile(r"\n\$\$[ \t]*\((?P<label>[\w:.-]+)\)[ \t]*$", re.M)
+
+
+class PlainError(SphinxError):
+    """A chapter uses MyST that has no plain form."""
+
+    category = "notebook"
+
+
+class References:
+    """What each label is called and where it is, as this edition of the site resolved it."""
+
+    def __init__(self, app: Sphinx, lang: str, base: str) -> None:
+        self.app, self.words, self.base = app, WORDS[lang], base
+        self.env: Any = app.env  # extensions keep their registries on it
+        self.standard: Any = app.env.get_domain("std")
+        self.citations: Any = app.env.get_domain("cite")
+        self.exercises: Any = getattr(app.env, "sphinx_exercise_registry", {})  # absent without exercises
+
+    def address(self, doc: str, anchor: str = "") -> str:
+        return self.base + self.app.builder.get_target_uri(doc) + (f"#{anchor}" if anchor else "")
+
+    def number(self, kind: str, doc: str, anchor: str) -> str:
+        found = self.env.toc_fignumbers.get(doc, {}).get(kind, {}).get(anchor)
+        if not found:
+            raise PlainError(f"{doc}: {kind} {anchor!r} has no number")
+        return ".".join(map(str, found))
+
+    def equation_number(self, label: str) -> str:
+        doc, _ = self.env.get_domain("math").equations[label]
+        return self.number("displaymath", doc, nodes.make_id(f"equation-{label}"))
+
+    def figure_number(self, label: str) -> str:
+        doc, anchor, _ = self.standard.labels[label]
+        return self.number("figure", doc, anchor)
+
+    def exercise_number(self, label: str) -> str:
+        entry = self.exercises[label]
+        return self.number("exercise", entry["docname"], label)
+
+    def link(self, role: str, target: str, title: str | None) -> str:
+        """`{role}`target`` as a Markdown link to the site."""
+        if role == "eq":
+            doc, _ = self.env.get_domain("math").equations[target]
+            anchor = nodes.make_id(f"equation-{target}")
+            return f"[({self.equation_number(target)})]({self.address(doc, anchor)})"
+        if role in ("cite", "citep", "citet"):
+            shown = ", ".join(self.cited(key.strip()) for key in target.split(","))
+            return f"[{shown}]({self.address('chapters/references')})"
+        if role == "doc":
+            doc = target.lstrip("/") if target.startswith("/") else f"chapters/{target}"
+            return f"[{title or self.env.titles[doc].astext()}]({self.address(doc)})"
+        if role in ("ref", "numref"):
+            return self.cross_reference(role, target, title)
+        raise PlainError(f"the role {{{role}}} has no plain form; chapters use eq, ref, numref, cite and doc")
+
+    def cited(self, key: str) -> str:
+        entry = self.citations.bibdata.data.entries[key]
+        people = entry.persons.get("author") or entry.persons["editor"]
+        names = [" ".join(person.last_names) for person in people]
+        shown = " & ".join(names) if len(names) < 3 else f"{names[0]} et al."
+        return f"{shown}, {entry.fields['year']}"
+
+    def cross_reference(self, role: str, target: str, title: str | None) -> str:
+        if target in self.exercises:
+            doc, anchor = self.exercises[target]["docname"], target
+            name = f"{self.words['exercise']} {self.exercise_number(target)}"
+        elif role == "numref" and target.startswith("fig:"):
+            doc, anchor, _ = self.standard.labels[target]
+            name = f"{self.words['figure']} {self.figure_number(target)}"
+        elif target in self.standard.labels:
+            doc, anchor, name = self.standard.labels[target]
+        else:
+            raise PlainError(f"nothing in the book is labelled {target!r}")
+        return f"[{title or name}]({self.address(doc, anchor)})"
+
+
+def plain(text: str, references: References, lang: str, *, solutions: bool) -> str:
+    """A prose cell in plain Markdown; without `solutions`, nothing of a solution remains."""
+    lines, parts, at = text.splitlines(), [], 0
+    for token in _top_fences(text):
+        assert token.map is not None
+        first, end = token.map
+        parts.append(_inline("\n".join(lines[at:first]), references))
+        found = _DIRECTIVE.fullmatch(token.info.strip())
+        whole = "\n".join(lines[first:end])
+        parts.append(_directive(found, token, references, lang, solutions) if found else whole)
+        at = end
+    parts.append(_inline("\n".join(lines[at:]), references))
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(parts)).strip()
+
+
+def _top_fences(text: str) -> list[Token]:
+    return [token for token in BLOCKS.parse(text) if token.level == 0 and token.type in ("fence", "colon_fence")]
+
+
+def _inline(text: str, references: References) -> str:
+    text = _LABEL.sub("", text + "\n").rstrip("\n")
+    text = _NUMBERED.sub(lambda m: rf" \tag{{{references.equation_number(m['label'])}}}" + "\n$$", text)
+    return _ROLE.sub(lambda m: references.link(m["role"], m["to"] or m["plain"], m["title"]), text)
+
+
+def _directive(found: re.Match[str], token: Token, references: References, lang: str, solutions: bool) -> str:
+    name, argument, words = found["name"], found["argument"].strip(), WORDS[lang]
+    options, body = _options(token.content)
+    if name == "math":
+        tag = rf" \tag{{{references.equation_number(options['label'])}}}" if "label" in options else ""
+        return f"\n$$\n{body}{tag}\n$$\n"
+    if name == "solution" and not solutions:
+        return ""
+    body = plain(body, references, lang, solutions=solutions)
+    if name in ADMONITIONS:
+        quoted = "\n".join(f"> {line}".rstrip() for line in body.splitlines())
+        return f"\n> **{argument or words[name]}**\n>\n{quoted}\n"
+    if name == "exercise":
+        title = f" · {argument}" if argument else ""
+        return f"\n**{words['exercise']} {references.exercise_number(options['label'])}{title}**\n\n{body}\n"
+    if name == "solution":
+        number = references.exercise_number(argument)
+        return f"\n**{words['solution']} · {words['exercise']} {number}**\n\n{body}\n"
+    if name == "figure":
+        image = f"{references.base}_images/{PurePosixPath(argument).name}"
+        return f"\n![{options['alt']}]({image})\n\n{_caption(options['name'], body, references, lang)}\n"
+    if name in ("tableofcontents", "bibliography"):
+        return f"\n<{references.base}>\n"
+    raise PlainError(f"the directive {{{name}}} has no plain form")
+
+
+def _options(content: str) -> tuple[dict[str, str], str]:
+    options, lines = {}, content.split("\n")
+    while lines and (found := _OPTION.fullmatch(lines[0])):
+        options[found[1]] = found[2].strip()
+        lines.pop(0)
+    return options, "\n".join(lines).strip()
+
+
+def _caption(label: str, text: str, references: References, lang: str) -> str:
+    return f"*{WORDS[lang]['figure']} {references.figure_number(label)}.* {text}"
+
+
+def caption(figure: dict[str, str], references: References, lang: str) -> str:
+    """The caption of a figure made by a code cell, from the cell's metadata."""
+    text = _inline(localised(figure["caption"], lang), references)
+    return _caption(figure["name"], text, references, lang)
