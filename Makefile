@@ -1,0 +1,43 @@
+# make book, make test: each makes what it needs by itself, in .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+TORCH := $(shell grep '^torch==' constraints.txt)
+
+.PHONY: book test lint serve lab bench clean
+
+book: $(INSTALLED)
+	$(BIN)/jupyter-book build -W --keep-going --quiet .
+	@echo "English: $(CURDIR)/_build/html/index.html"
+	@echo "中文:    $(CURDIR)/_build/html/zh/index.html"
+
+test: $(INSTALLED) lint
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+serve: book
+	$(BIN)/python -m http.server --directory _build/html 8000
+
+lab: book
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[lab]'
+	$(BIN)/jupyter lab _build/notebooks
+
+bench: $(INSTALLED)
+	$(BIN)/python -m benchmarks.recurrent
+
+clean:
+	rm -rf _build .venv
+
+# PyTorch's CPU build where its own index is reached (on Linux the default build brings gigabytes of CUDA);
+# where it is not, the installation after it takes torch from wherever pip is set up to look.
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	-@$(BIN)/pip install --quiet --no-deps --retries 0 --timeout 15 \
+		--index-url https://download.pytorch.org/whl/cpu $(TORCH) 2>/dev/null
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[book,test]'
+	@touch $@

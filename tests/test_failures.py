@@ -1,0 +1,102 @@
+"""What is wrong in a chapter makes the build fail; each way is tried on a small book."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from chapters import ROOT
+
+Build = Callable[[str], subprocess.CompletedProcess[str]]
+HEADER = """---
+jupytext:
+  text_representation:
+    extension: .md
+    format_name: myst
+kernelspec:
+  display_name: Python 3
+  language: python
+  name: python3
+---
+"""
+PROSE = """
++++ {{"lang": "en"}}
+
+(ch:{name})=
+# A page
+
++++ {{"lang": "zh"}}
+
+(ch:{name})=
+# 一页
+
++++
+"""
+FIGURE = """
+```{code-cell} ipython3
+---
+mystnb:
+  image:
+    alt: "A line that rises | 一条上升的线"
+  figure:
+    name: fig:forward-line
+    caption: "A line. | 一条线。"
+---
+import matplotlib.pyplot as plt
+import rnnbook
+rnnbook.set_up()
+plt.plot([1, 2])
+plt.xlabel("untranslated label")
+plt.show()
+```
+"""
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
+    """Builds the book with these lines at the end of its chapter."""
+    book = tmp_path_factory.mktemp("book")
+    for name in ("_config.yml", "_toc.yml", "constraints.txt"):
+        shutil.copy(ROOT / name, book)
+    for name in ("booktools", "rnnbook"):
+        shutil.copytree(ROOT / name, book / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (book / "chapters").mkdir()
+    shutil.copy(ROOT / "chapters" / "references.bib", book / "chapters")
+    (book / "chapters" / "figure-words.yml").write_text("time step: 时间步\n", "utf8")
+    for name in ("index", "notation", "glossary", "references", "forward"):
+        (book / "chapters" / f"{name}.md").write_text(HEADER + PROSE.format(name=name), "utf8")
+
+    def build(lines: str) -> subprocess.CompletedProcess[str]:
+        (book / "chapters" / "forward.md").write_text(HEADER + PROSE.format(name="forward") + lines, "utf8")
+        command = [str(Path(sys.executable).with_name("jupyter-book")), "build", "-W", "--keep-going", "."]
+        environment = os.environ | {"GITHUB_REPOSITORY": "someone/fork", "PYTHONPATH": ""}
+        return subprocess.run(command, cwd=book, env=environment, capture_output=True, text=True, check=False)
+
+    return build
+
+
+def test_a_sound_book_builds(build: Build) -> None:
+    run = build("\n$$ x $$ (eq:forward-x)\n\n```{code-cell} ipython3\n1 + 1\n```\n")
+    assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-2000:]
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("\n```{code-cell} ipython3\nassert 1 == 2\n```\n", "AssertionError"),
+        ("\nSee {eq}`eq:nowhere`.\n", "eq:nowhere"),
+        ("\nSee {ref}`sec:nowhere`.\n", "sec:nowhere"),
+        ("\nAs {cite}`nobody1900` said.\n", "nobody1900"),
+        ("\nA formula $\\frac{1}$.\n", "KaTeX parse error"),
+        (FIGURE, "untranslated label"),
+    ],
+    ids=["failing cell", "equation", "section", "citation", "formula", "translation"],
+)
+def test_what_is_wrong_fails_the_build(build: Build, lines: str, message: str) -> None:
+    run = build(lines)
+    assert run.returncode != 0
+    assert message in run.stdout + run.stderr
