@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
-from sphinx_exercise.nodes import solution_node
+from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx_exercise.nodes import exercise_enumerable_node, solution_node
 
 from booktools import exercises
 from booktools.languages import SEPARATOR, localised
@@ -27,6 +28,20 @@ class LabelsAsAnchors(SphinxTransform):
             section["ids"] = anchors + [other for other in section["ids"] if other not in anchors]
 
 
+class ChineseBrackets(SphinxPostTransform):
+    """sphinx-exercise puts an exercise's own title into half-width brackets."""
+
+    default_priority = 30  # after it resolved the titles
+
+    def run(self, **kwargs: object) -> None:
+        if language(self.app.config) == "zh":
+            for exercise in self.document.findall(exercise_enumerable_node):
+                for title in exercise.findall(nodes.title):
+                    for text in list(title.findall(nodes.Text)):
+                        if text in (" (", ")"):
+                            text.parent.replace(text, nodes.Text("（" if text == " (" else "）"))
+
+
 class Fold(nodes.General, nodes.Element):  # type: ignore[misc]  # docutils has no types
     """Something folded away under a title: `<details>`, operable by keyboard and without a script."""
 
@@ -37,6 +52,21 @@ def visit_fold(self: nodes.NodeVisitor, node: Fold) -> None:
 
 def depart_fold(self: nodes.NodeVisitor, node: Fold) -> None:
     self.body.append("</details>\n")
+
+
+CLOSING = "，。；：、）？！”》,.;:)?!"
+SHORT = 40  # characters of TeX; a longer formula may need to break inside itself
+
+
+def hold_punctuation(app: Sphinx, doctree: nodes.document) -> None:
+    """Keep what closes a clause on the line of the formula before it."""
+    for formula in list(doctree.findall(nodes.math)):
+        place = formula.parent.index(formula)
+        follower = formula.parent[place + 1] if place + 1 < len(formula.parent) else None
+        if isinstance(follower, nodes.Text) and follower[:1] in CLOSING and len(formula.astext()) <= SHORT:
+            held = len(follower) - len(follower.lstrip(CLOSING))
+            pair = nodes.inline("", "", formula.deepcopy(), nodes.Text(follower[:held]), classes=["unbroken"])
+            formula.parent[place : place + 2] = [pair, nodes.Text(follower[held:])]
 
 
 def localise_figures(app: Sphinx, doctree: nodes.document) -> None:
@@ -130,6 +160,8 @@ def _fold(lang: str, kind: str, *inside: nodes.Node, number: int | None = None) 
 def setup(app: Sphinx) -> None:
     app.add_node(Fold, html=(visit_fold, depart_fold))
     app.add_transform(LabelsAsAnchors)
+    app.add_post_transform(ChineseBrackets)
     app.connect("doctree-read", localise_figures)
     app.connect("doctree-read", unwrap_exercises)
     app.connect("doctree-read", fold_exercises)
+    app.connect("doctree-read", hold_punctuation)

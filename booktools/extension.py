@@ -35,6 +35,12 @@ class BookBuilder(StandaloneHTMLBuilder):
     def get_outfilename(self, pagename: str) -> str:
         return super().get_outfilename("index" if pagename == HOME else pagename)
 
+    def init_templates(self) -> None:
+        super().init_templates()
+        if language(self.config) == "zh":
+            render = self.templates.render
+            self.templates.render = lambda name, context: pages.in_chinese(render(name, context))
+
     def load_indexer(self, docnames: Iterable[str]) -> None:
         self._rename_in_index('"index"', f'"{HOME}"')
         super().load_indexer(docnames)

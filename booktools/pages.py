@@ -50,8 +50,23 @@ CHINESE_SETTINGS = {
     "nb_code_prompt_show": "显示代码",
     "nb_code_prompt_hide": "隐藏代码",
 }
-# What Sphinx's own Chinese catalogue lacks.
+# What the Chinese catalogues of Sphinx and its themes lack.
 CHINESE_MESSAGES = {
+    "Skip to main content": "跳到正文",
+    "Back to top": "回到顶部",
+    "Color mode": "颜色模式",
+    "Light": "浅色",
+    "Dark": "深色",
+    "System Settings": "跟随系统",
+    "Site navigation": "网站导航",
+    "Section Navigation": "章节导航",
+    "On this page": "本页目录",
+    "Breadcrumb": "当前位置",
+    "Version warning": "版本提示",
+    "previous page": "上一页",
+    "next page": "下一页",
+    "Collapse Sidebar": "收起侧栏",
+    "Expand Sidebar": "展开侧栏",
     "Link to this heading": "本节的链接",
     "Link to this image": "此图的链接",
     "Link to this equation": "此公式的链接",
@@ -59,6 +74,14 @@ CHINESE_MESSAGES = {
     "Link to this code": "此代码的链接",
     "Link to this definition": "此定义的链接",
     "Link to this term": "此术语的链接",
+}
+# What the themes' templates say in English without asking a catalogue.
+CHINESE_TEMPLATES = {
+    "Toggle primary sidebar": "显示或隐藏目录",
+    "Toggle secondary sidebar": "显示或隐藏本页目录",
+    "Toggle hidden content": "显示或隐藏代码",
+    "Main": "全书",
+    "Page": "本页",
 }
 CHINESE_THEME = {"search_bar_text": "搜索本书…", "toc_title": "本页目录"}
 
@@ -68,6 +91,14 @@ class Missing(gettext.NullTranslations):
 
     def gettext(self, message: str) -> str:
         return CHINESE_MESSAGES.get(message, message)
+
+
+def in_chinese(page: str) -> str:
+    """A finished page of the Chinese edition, its names and tooltips in Chinese."""
+    for english, chinese in CHINESE_TEMPLATES.items():
+        for attribute in ("aria-label", "title"):
+            page = page.replace(f'{attribute}="{english}"', f'{attribute}="{chinese}"')
+    return page
 
 
 def language(config: Config) -> str:

@@ -660,7 +660,7 @@ def test_strict_checks_raise_in_english(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("RNNBOOK_STRICT", "1")
     monkeypatch.setenv("RNNBOOK_LANG", "zh")
     assert check("toy-1", right)
-    with pytest.raises(AssertionError, match=r"toy-1: The result is .* You forgot 1"):
+    with pytest.raises(AssertionError, match=r"toy-1 · The result is .* You forgot 1"):
         check("toy-1", lambda x, a: a * x)
     with pytest.raises(AssertionError, match="no exercise"):
         check("nowhere-1", 1)

@@ -67,7 +67,7 @@ class Result:
     def text(self, lang: str | None = None) -> str:
         """The message in one language, by default the reader's."""
         mark = "✓" if self.passed else "✗"
-        lines = [f"{mark} {self.id}: {pick(self.message, lang or language())}"]
+        lines = [f"{mark} {self.id} · {pick(self.message, lang or language())}"]
         if self.printed:
             lines += [pick(EXTRA["printed"], lang or language()), self.printed]
         return "\n".join(lines)
@@ -77,7 +77,7 @@ class Result:
 
     def _repr_html_(self) -> str:
         mark = "✓" if self.passed else "✗"
-        content = f"<strong>{mark} {html.escape(self.id)}:</strong> {bilingual(self.message)}"
+        content = f"<strong>{mark} {html.escape(self.id)}</strong> · {bilingual(self.message)}"
         if self.printed:
             content += f"<br>{bilingual(EXTRA['printed'])}<pre>{html.escape(self.printed)}</pre>"
         return box("passed" if self.passed else "failed", content)
