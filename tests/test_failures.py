@@ -1,6 +1,7 @@
 """What is wrong in a chapter makes the build fail; each way is tried on a small book."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -57,9 +58,13 @@ plt.show()
 
 
 @pytest.fixture(scope="module")
-def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
+def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("book")
+
+
+@pytest.fixture(scope="module")
+def build(book: Path, tmp_path_factory: pytest.TempPathFactory) -> Build:
     """Builds the book with these lines at the end of its chapter."""
-    book = tmp_path_factory.mktemp("book")
     for name in ("_config.yml", "_toc.yml", "constraints.txt"):
         shutil.copy(ROOT / name, book)
     for name in ("booktools", "rnnbook"):
@@ -70,18 +75,33 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
     for name in ("index", "notation", "glossary", "references", "forward"):
         (book / "chapters" / f"{name}.md").write_text(HEADER + PROSE.format(name=name), "utf8")
 
+    tools = tmp_path_factory.mktemp("tools")
+    for tool in (sys.executable, shutil.which("git")):
+        if tool:
+            (tools / Path(tool).name).symlink_to(tool)
+
     def build(lines: str) -> subprocess.CompletedProcess[str]:
         (book / "chapters" / "forward.md").write_text(HEADER + PROSE.format(name="forward") + lines, "utf8")
         command = [str(Path(sys.executable).with_name("jupyter-book")), "build", "-W", "--keep-going", "."]
-        environment = os.environ | {"GITHUB_REPOSITORY": "someone/fork", "PYTHONPATH": ""}
+        # Nothing but this Python and git is on the path: no Node, no browser.
+        environment = os.environ | {"GITHUB_REPOSITORY": "someone/fork", "PYTHONPATH": "", "PATH": str(tools)}
         return subprocess.run(command, cwd=book, env=environment, capture_output=True, text=True, check=False)
 
     return build
 
 
-def test_a_sound_book_builds(build: Build) -> None:
+def test_a_sound_book_builds_and_its_buttons_follow_the_fork(build: Build, book: Path) -> None:
     run = build("\n$$ x $$ (eq:forward-x)\n\n```{code-cell} ipython3\n1 + 1\n```\n")
     assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-2000:]
+    for lang, edition in (("en", ""), ("zh", "zh/")):
+        page = (book / "_build" / "html" / edition / "chapters" / "forward.html").read_text("utf8")
+        repositories = set(re.findall(r"(?:github\.com|/gh|/github)/([\w.-]+/[\w.-]+)", page))
+        assert repositories == {"someone/fork"}
+        assert f"https://mybinder.org/v2/gh/someone/fork/notebooks?urlpath=lab/tree/{lang}/forward.ipynb" in page
+        assert f"https://colab.research.google.com/github/someone/fork/blob/notebooks/{lang}/forward.ipynb" in page
+        assert f'<link rel="canonical" href="https://someone.github.io/fork/{edition}chapters/forward.html"' in page
+        notebook = (book / "_build" / "notebooks" / lang / "forward.ipynb").read_text("utf8")
+        assert "git+https://github.com/someone/fork@" in notebook
 
 
 @pytest.mark.parametrize(
