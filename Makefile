@@ -23,7 +23,6 @@ serve: book
 	$(BIN)/python -m http.server --directory _build/html 8000
 
 lab: book
-	$(BIN)/pip install --quiet -c constraints.txt -e '.[lab]'
 	$(BIN)/jupyter lab _build/notebooks
 
 bench: $(INSTALLED)
