@@ -27,6 +27,7 @@ lab: book
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks.recurrent
+	$(BIN)/python -m benchmarks.scan
 
 clean:
 	rm -rf _build .venv

@@ -1,6 +1,6 @@
 """Recurrent layers, forward and backward, against `torch.nn` and against a loop with one layer per gate.
 
-`python -m benchmarks.recurrent` prints a table and writes benchmarks/results/recurrent.json. One process, one
+`python -m benchmarks.recurrent` prints a table and writes rnnbook/records/recurrent.json. One process, one
 thread, CPU time, the contestants in turn in every round, medians: what else the machine does falls on all of
 them alike. Ratios are ours / theirs. Where there is a CUDA device it is measured too, eager and as a graph.
 """
@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from rnnbook import records
 from rnnbook.exchange import from_torch
 
 KINDS: dict[str, Callable[..., nn.RNNBase]] = {"Elman": nn.RNN, "LSTM": nn.LSTM, "GRU": nn.GRU}
@@ -34,7 +35,6 @@ SHAPES = [
     (256, 1, 32, 64),
 ]
 CUDA_SHAPES = [(128, 64, 128, 128), (256, 64, 256, 256), (128, 64, 768, 768)]
-RESULTS = Path(__file__).parent / "results" / "recurrent.json"
 
 
 def target(kind: str, shape: tuple[int, ...]) -> float | None:
@@ -148,6 +148,24 @@ def training_step(layer: nn.Module, x: Tensor, d_y: Tensor) -> Callable[[], None
     return step
 
 
+def medians(
+    steps: dict[str, Callable[[], None]], seconds: float, seldom: tuple[str, ...] = ()
+) -> tuple[dict[str, float], int]:
+    """(milliseconds of CPU time by name, rounds): all in turn; those named in `seldom` in every third round."""
+    times: dict[str, list[float]] = {name: [] for name in steps}
+    began = time.process_time()
+    rounds = 0
+    while rounds < 7 or time.process_time() - began < seconds:
+        for name, step in steps.items():
+            if name in seldom and rounds % 3 > 0:
+                continue
+            start = time.process_time()
+            step()
+            times[name].append(time.process_time() - start)
+        rounds += 1
+    return {name: 1e3 * statistics.median(values) for name, values in times.items()}, rounds
+
+
 def measure(kind: str, shape: tuple[int, ...], seconds: float) -> dict[str, Any]:
     """Milliseconds, bytes and ratios of one kind of layer at one shape."""
     T, B, I, H = shape
@@ -158,18 +176,7 @@ def measure(kind: str, shape: tuple[int, ...], seconds: float) -> dict[str, Any]
     for step in steps.values():
         step()
     peaks = {name: peak_bytes(steps[name]) for name in ("torch.nn", "bptt")}
-    times: dict[str, list[float]] = {name: [] for name in steps}
-    began = time.process_time()
-    rounds = 0
-    while rounds < 7 or time.process_time() - began < seconds:
-        for name, step in steps.items():
-            if name in ("loop", "naive") and rounds % 3 > 0:
-                continue
-            start = time.process_time()
-            step()
-            times[name].append(time.process_time() - start)
-        rounds += 1
-    median = {name: 1e3 * statistics.median(values) for name, values in times.items()}
+    median, rounds = medians(steps, seconds, seldom=("loop", "naive"))
     saved = {name: saved_bytes(layers[name], x) for name in ("torch.nn", "bptt")}
     return {
         "kind": kind,
@@ -262,7 +269,6 @@ def aligned(values: list[str] | tuple[str, ...]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=4.0, help="CPU time for each kind at each shape")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="where the numbers go")
     options = parser.parse_args()
     torch.set_num_threads(1)
     about = machine()
@@ -276,8 +282,7 @@ def main() -> None:
     cuda = [measure_cuda(shape) for shape in CUDA_SHAPES] if torch.cuda.is_available() else []
     for result in cuda:
         print(json.dumps(result))
-    options.out.parent.mkdir(exist_ok=True)
-    options.out.write_text(json.dumps({"machine": about, "cpu": results, "cuda": cuda}, indent=1) + "\n")
+    print(records.save("recurrent", {"machine": about, "cpu": results, "cuda": cuda}))
     missed = [r for r in results if r["target"] is not None and r["to_torch_nn"] > r["target"]]
     for result in missed:
         print("over its target:", row(result), file=sys.stderr)

@@ -30,7 +30,7 @@ class _NoSecondDerivative(torch.autograd.Function):
     def backward(ctx: Any, *_: Tensor) -> Any:
         raise RuntimeError(
             "the hand-derived backward pass has no second derivative: "
-            "for double backward or Hessians use Recurrent(cell, backend='loop')"
+            "for double backward or Hessians use Recurrent(cell, backend='loop'), or scan(..., algorithm='loop')"
         )
 
 

@@ -1,0 +1,87 @@
+"""The recorded measurements, which the chapter benchmarks shows: one JSON file per script of benchmarks/.
+
+A record names its machine and holds lists of rows: `{"machine": {…}, "cpu": [{…}, …]}`. A row may group values,
+as in `{"shape": {"T": 128}}`. `python -m benchmarks.NAME` measures and writes the record NAME anew.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from rnnbook import expect
+
+FOLDER = Path(__file__).parent
+Row = Mapping[str, Any]
+
+
+def names() -> list[str]:
+    """The records at hand, in the order of the alphabet."""
+    return sorted(path.stem for path in FOLDER.glob("*.json"))
+
+
+def load(name: str) -> dict[str, Any]:
+    """One record. Raises ValueError, with the names there are, for a name that is not among them."""
+    expect.choice("name", name, names())
+    record: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text("utf8"))
+    return record
+
+
+def save(name: str, record: Mapping[str, Any]) -> Path:
+    """Write a record, and return where it lies."""
+    path = FOLDER / f"{name}.json"
+    path.write_text(json.dumps(record, indent=1) + "\n", "utf8")
+    return path
+
+
+def flat(row: Row) -> dict[str, Any]:
+    """A row without groups: {"shape": {"T": 128}, "target": 0.9} → {"shape.T": 128, "target": 0.9}."""
+    values: dict[str, Any] = {}
+    for key, value in row.items():
+        inside = flat(value) if isinstance(value, Mapping) else None
+        values |= {key: value} if inside is None else {f"{key}.{name}": part for name, part in inside.items()}
+    return values
+
+
+@dataclass(frozen=True)
+class Table:
+    """Headers and lines of text: an HTML table in a notebook, Markdown as a string."""
+
+    headers: list[str]
+    lines: list[list[str]]
+
+    def __str__(self) -> str:
+        rows = [self.headers, ["---:"] * len(self.headers), *self.lines]
+        return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+    def _repr_html_(self) -> str:
+        # Themes set the cells of a notebook's tables without room between them.
+        style = 'style="padding: 0.1em 0.5em; text-align: right"'
+        head = "".join(f'<th scope="col" {style}>{escape(header)}</th>' for header in self.headers)
+        body = ("".join(f"<td {style}>{escape(value)}</td>" for value in line) for line in self.lines)
+        rows = "\n".join(f"<tr>{line}</tr>" for line in body)
+        return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table>"
+
+
+def table(rows: Sequence[Row], columns: Mapping[str, str] | None = None) -> Table:
+    """The rows as a table: floats with three digits, nothing for None and for what a row does not have.
+
+    columns: header → key of the flat row; by default every key that occurs, sizes by their letters.
+    """
+    values = [flat(row) for row in rows]
+    if columns is None:
+        keys = dict.fromkeys(key for row in values for key in row)
+        columns = {key.removeprefix("shape."): key for key in keys}
+    return Table(list(columns), [[_written(row.get(key)) for key in columns.values()] for row in values])
+
+
+def _written(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return " ".join(str(part) for part in value)
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
