@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from chapters import ROOT
 
@@ -72,7 +73,9 @@ def build(book: Path, tmp_path_factory: pytest.TempPathFactory) -> Build:
     (book / "chapters").mkdir()
     shutil.copy(ROOT / "chapters" / "references.bib", book / "chapters")
     (book / "chapters" / "figure-words.yml").write_text("time step: 时间步\n", "utf8")
-    for name in ("index", "notation", "glossary", "references", "forward"):
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text("utf8"))
+    for file in [toc["root"], *(entry["file"] for part in toc["parts"] for entry in part["chapters"])]:
+        name = Path(file).name
         (book / "chapters" / f"{name}.md").write_text(HEADER + PROSE.format(name=name), "utf8")
 
     tools = tmp_path_factory.mktemp("tools")
