@@ -1,0 +1,107 @@
+"""Hidden Markov models: forward and backward, in log space. Derived in the chapter smoothing.
+
+A chain of K states is the discrete sister of `rnnbook.statespace`: the filter is a finite recurrence that is exact,
+and the smoother joins it with one from the future.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from rnnbook import expect
+
+
+@dataclass(frozen=True)
+class MarkovChain:
+    """P(s_1 = i) = prior[i], P(s_t = j | s_{t−1} = i) = transition[i, j]; prior: (K,), transition: (K, K).
+
+    Raises TypeError and ValueError: probabilities are at least 0, and prior and every row of transition sum to 1.
+    """
+
+    prior: Tensor
+    transition: Tensor
+
+    def __post_init__(self) -> None:
+        for name, X, axes in (("prior", self.prior, 1), ("transition", self.transition, 2)):
+            if not isinstance(X, Tensor) or not X.is_floating_point():
+                got = X.dtype if isinstance(X, Tensor) else type(X).__name__
+                raise TypeError(f"{name} must be a floating-point torch.Tensor, got {got}")
+            expect.tensor(name, X, [("K", len(self.prior))] * axes, like=self.prior)
+            if bool((X < 0).any()):
+                raise ValueError(f"{name} must hold probabilities of at least 0, got {X.min().item():.6g}")
+            off = (X.sum(-1) - 1).detach().abs()
+            if bool((off > 100 * torch.finfo(X.dtype).eps * len(X)).any()):
+                worst = X.sum(-1).flatten()[int(off.argmax())].item()
+                raise ValueError(f"{name} must sum to 1 along its last axis, got {worst:.6g}")
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """filtered: (T, B, K), P(s_t | y_1..y_t); smoothed: (T, B, K), P(s_t | y_1..y_T); log_likelihood: (B,).
+
+    pairs: (T−1, B, K, K), P(s_t = i, s_{t+1} = j | y_1..y_T) at index t−1.
+    """
+
+    filtered: Tensor
+    smoothed: Tensor
+    pairs: Tensor
+    log_likelihood: Tensor
+
+
+def forward_backward(chain: MarkovChain, log_b: Tensor) -> Posterior:
+    """What the measurements tell of every state; log_b: (T, B, K) holds log p(y_t | s_t = k).
+
+    log α_t(j) = log b_t(j) + log Σ_i exp(log α_{t−1}(i) + log a_ij),
+    log β_t(i) = log Σ_j exp(log a_ij + log b_{t+1}(j) + log β_{t+1}(j)),  P(s_t | y_1..y_T) ∝ α_t β_t.
+    Both are kept as distributions over the states, and sums of exponentials are taken about their largest term,
+    so that nothing underflows and no digits are lost however long the series; −∞ marks the impossible. Zeros in
+    log_b say nothing, which is how a missing measurement is written.
+    Raises ValueError where a series is impossible under the chain. Source: Rabiner 1989, A tutorial on hidden
+    Markov models and selected applications in speech recognition.
+    """
+    expect.tensor("log_b", log_b, [("T", None), ("B", None), ("K", len(chain.prior))], like=chain.prior)
+    if len(log_b) == 0:
+        raise ValueError("log_b must have at least one step, got T=0")
+    log_a = chain.transition.log()
+    # α and β are kept as distributions over the states: sums that grow with T would lose digits.
+    alpha, told = [], []
+    ahead = chain.prior.log().expand(log_b.shape[1], -1)
+    for b_t in log_b:
+        joint = b_t + ahead
+        told.append(joint.logsumexp(1))
+        alpha.append(joint - told[-1][:, None])
+        ahead = (alpha[-1][:, :, None] + log_a).logsumexp(1)
+    log_likelihood = torch.stack(told).sum(0)
+    impossible = (~log_likelihood.detach().isfinite()).nonzero()
+    if len(impossible) > 0:
+        raise ValueError(f"log_b of series {int(impossible[0])} has probability 0 under the chain, or is not finite")
+    beta = [torch.zeros_like(log_b[0])]
+    for b_t in log_b[1:].flip(0):
+        beta.append((log_a + (b_t + beta[-1]).log_softmax(1)[:, None, :]).logsumexp(2))
+    log_alpha, log_beta = torch.stack(alpha), torch.stack(beta[::-1])
+    joint = log_alpha[:-1, :, :, None] + log_a + (log_b[1:] + log_beta[1:])[:, :, None, :]
+    pairs = joint.flatten(2).softmax(2).view_as(joint)
+    return Posterior(log_alpha.exp(), (log_alpha + log_beta).softmax(2), pairs, log_likelihood)
+
+
+def viterbi(chain: MarkovChain, log_b: Tensor) -> tuple[Tensor, Tensor]:
+    """The likeliest path of states, (T, B), and the logarithm of its joint probability with the data, (B,).
+
+    log_b as for `forward_backward`; of equally likely states the first is taken.
+    Source: Rabiner 1989, A tutorial on hidden Markov models and selected applications in speech recognition.
+    """
+    expect.tensor("log_b", log_b, [("T", None), ("B", None), ("K", len(chain.prior))], like=chain.prior)
+    if len(log_b) == 0:
+        raise ValueError("log_b must have at least one step, got T=0")
+    log_a = chain.transition.log()
+    best, came_from = chain.prior.log() + log_b[0], []
+    for b_t in log_b[1:]:
+        best, origin = (best[:, :, None] + log_a).max(1)
+        best = best + b_t
+        came_from.append(origin)
+    score, state = best.max(-1)
+    path = [state]
+    for origin in reversed(came_from):
+        path.append(origin.gather(1, path[-1][:, None])[:, 0])
+    return torch.stack(path[::-1]), score

@@ -1,0 +1,116 @@
+"""The steady state: error variances and gains once the start is forgotten. Derived in the chapter smoothing.
+
+Closed forms for one state, doubling for many; and the networks that these gains are the weights of are in
+`rnnbook.realise`.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from rnnbook.statespace import StateSpace
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """Steady state of s_t = a s_{t−1} + w_t, y_t = s_t + v_t: variances of prediction P, filter P_f, smoother P_s.
+
+    K: gain; lam: what the filter keeps of its last estimate, and what a smoother's weights shrink by per step;
+    ratio: P_s / P_f, what the future leaves of the error.
+    """
+
+    P: float
+    K: float
+    lam: float
+    P_f: float
+    P_s: float
+
+    @property
+    def ratio(self) -> float:
+        return self.P_s / self.P_f
+
+
+def scalar(a: float, q: float, r: float) -> Scalar:
+    """The closed forms for one state with noise variances q and r, both above 0.
+
+    P = (β + √(β² + 4qr))/2 with β = q − r(1 − a²),  K = P/(P + r),  λ = a(1 − K),  P_f = K r,
+    P_s = qr/√((q + r(1 + a²))² − 4a²r²),  P_s/P_f = (1 − aλ)/(1 − λ²).
+    A random walk, a = 1, has P_s/P_f = (1 + √(k/(k + 4)))/2 with k = q/r; at k = 1, P is the golden ratio.
+    Raises ValueError for q or r that is not positive.
+    Source: the scalar Riccati equation of Kalman 1960, A new approach to linear filtering and prediction problems.
+    """
+    for name, value in (("q", q), ("r", r)):
+        if not (value > 0 and math.isfinite(value)):
+            raise ValueError(f"{name} must be a positive variance, got {value}")
+    beta = q - r * (1 - a * a)
+    root = math.hypot(beta, 2 * math.sqrt(q * r))
+    # Of the two ways of writing the positive root, the one that adds loses no digits.
+    P = (beta + root) / 2 if beta >= 0 else 2 * q * r / (root - beta)
+    K = P / (P + r)
+    P_s = q * r / math.sqrt((q + r * (1 - a) ** 2) * (q + r * (1 + a) ** 2))
+    return Scalar(P, K, a * r / (P + r), K * r, P_s)
+
+
+@dataclass(frozen=True)
+class Steady:
+    """Steady state of a model: covariances P, P_f, P_s: (n, n), the gain K: (n, p), S: (p, p).
+
+    closed: (n, n), A (I − KC), what a prediction keeps of the last one; its spectral radius is below 1.
+    information: (n, n), what all of the future tells of s_t, in units of an inverse covariance.
+    """
+
+    P: Tensor
+    P_f: Tensor
+    P_s: Tensor
+    K: Tensor
+    S: Tensor
+    closed: Tensor
+    information: Tensor
+
+
+def steady(model: StateSpace) -> Steady:
+    """The stabilising solution of P = A P A' − A P C'(C P C' + R)⁻¹C P A' + Q, and what follows from it.
+
+    One step of filtering is an element (F, P, J) as in `rnnbook.parallel`; joined with itself it does two steps,
+    then four, and after k rounds 2ᵏ. P tends to P_f and J to the information from the future.
+    Raises ValueError where A, C, Q or R varies, and where the filter has no steady state: a mode of A with
+    |μ| ≥ 1 that C does not see, or one with |μ| = 1 that no noise moves.
+    Source: Chu, Fan, Lin & Wang 2004, Structure-preserving algorithms for periodic discrete-time algebraic Riccati
+    equations.
+    """
+    if not model.constant:
+        raise ValueError("A, C, Q and R must be constant, (n, n) and (p, n) and (p, p), for a steady state to exist")
+    A, C, Q, R = model.A, model.C, model.Q, model.R
+    eye = torch.eye(model.n).to(A)
+    S = C @ Q @ C.T + R
+    told = torch.linalg.solve(S, C @ A).T
+    keep = eye - torch.linalg.solve(S, C @ Q).T @ C
+    F, P_f, J = keep @ A, keep @ Q, told @ C @ A
+    for _ in range(64):
+        before = P_f, J
+        W = torch.linalg.inv(eye + P_f @ J)
+        F, P_f, J = F @ W @ F, F @ W @ P_f @ F.T + P_f, F.T @ J @ W @ F + J
+        if all(
+            torch.dist(X, Y) <= 4 * torch.finfo(A.dtype).eps * X.norm() for X, Y in zip(before, (P_f, J), strict=True)
+        ):
+            break
+    P_f, J = (P_f + P_f.T) / 2, (J + J.T) / 2
+    P = A @ P_f @ A.T + Q
+    S = C @ P @ C.T + R
+    K = torch.linalg.solve(S, C @ P).T
+    closed = A - A @ K @ C
+    radius = _radius(closed)
+    if not radius < 1 - 1e-9:
+        raise ValueError(
+            "A, C and Q give no steady state: every mode of A with |eigenvalue| >= 1 must reach C, and every one "
+            f"on the unit circle be moved by Q; the filter's own radius is {radius:.6g}, should be below 1"
+        )
+    return Steady(P, P_f, torch.linalg.solve(eye + P_f @ J, P_f), K, S, closed, J)
+
+
+def _radius(X: Tensor) -> float:
+    if not bool(X.isfinite().all()):
+        return math.inf
+    return float(torch.linalg.eigvals(X.detach()).abs().max())
