@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 TORCH := $(shell grep '^torch==' constraints.txt)
 
-.PHONY: book test lint serve lab bench clean
+.PHONY: book test lint serve lab bench audit offline card clean
 
 book: $(INSTALLED)
 	$(BIN)/jupyter-book build -W --keep-going --quiet .
@@ -28,6 +28,16 @@ lab: book
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks.recurrent
 	$(BIN)/python -m benchmarks.scan
+
+# Every page's bytes, requests, console, axe and, where npm is there, Lighthouse. A few: make audit PAGES="index search"
+audit: book
+	$(BIN)/python -m booktools.audit $(PAGES)
+
+offline: book
+	$(BIN)/python -m booktools.offline
+
+card: $(INSTALLED)
+	$(BIN)/python -m booktools.card
 
 clean:
 	rm -rf _build .venv

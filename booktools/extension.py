@@ -15,7 +15,7 @@ from sphinx.builders.html import StandaloneHTMLBuilder
 from sphinx.config import Config
 from sphinx.util import logging
 
-from booktools import ROOT, cache, doctree, editions, figures, formulas, notebooks, pages
+from booktools import ROOT, cache, doctree, editions, figures, formulas, notebooks, pages, weight
 from booktools.languages import keep_language
 from booktools.pages import language
 from booktools.search import BigramChinese
@@ -123,4 +123,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     editions.setup(app)
     formulas.setup(app)
     doctree.setup(app)
+    weight.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -234,7 +234,7 @@ def they_are_told(notebook: Notebook, lang: str) -> None:
     assert {"en": "That is h_1; one more step.", "zh": "这是 h_1，还差一步。"}[lang] in says(notebook, first)
     notebook.run(notebook.cell("parameters = ..."), "parameters = 825_608")
     notebook.run(second)
-    assert f"✓ forward-2: {pick(MESSAGES['passed-one'], lang)}" in says(notebook, second)
+    assert f"✓ forward-2 · {pick(MESSAGES['passed-one'], lang)}" in says(notebook, second)
 
     hint = notebook.cell('# hint("forward-1")')
     notebook.run(hint, 'hint("forward-1")')

@@ -1,2 +1,96 @@
 // From disk a browser may not fetch the pages that a search found, so results come without their summaries.
 if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
+
+// Paper shows hints and solutions, and dark ink.
+(() => {
+  const root = document.documentElement.dataset;
+  let folded = [], theme;
+  addEventListener("beforeprint", () => {
+    folded = [...document.querySelectorAll("details.fold:not([open])")];
+    for (const fold of folded) fold.open = true;
+    for (const image of document.images) image.loading = "eager";
+    [theme, root.theme] = [root.theme, "light"];
+  });
+  addEventListener("afterprint", () => {
+    for (const fold of folded) fold.open = false;
+    root.theme = theme;
+  });
+})();
+
+// What scrolls by itself is scrolled with the keyboard too. Measured when the browser has nothing else to do.
+{
+  const idle = globalThis.requestIdleCallback ?? ((work) => setTimeout(work, 50, { timeRemaining: () => 50 }));
+  const scrollers = "pre, .formula-body, .pst-scrollable-table-container, .cell_output > .output";
+  const measure = () => {
+    const boxes = [...document.querySelectorAll(scrollers)];
+    const some = (deadline) => {
+      do {
+        const box = boxes.shift();
+        if (!box) return;
+        if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+        else if (box.tabIndex === 0) box.removeAttribute("tabindex");
+      } while (deadline.timeRemaining() > 8);
+      idle(some);
+    };
+    idle(some);
+  };
+  document.addEventListener("DOMContentLoaded", measure);
+  addEventListener("resize", measure);
+}
+
+// A summary of a search result shows each formula once, not also its source.
+document.addEventListener("DOMContentLoaded", () => {
+  if (typeof Search === "undefined") return;
+  const text = Search.htmlToText;
+  Search.htmlToText = (page, anchor) => text(page.replace(/<span class="katex-mathml">.*?<\/math><\/span>/gs, ""), anchor);
+});
+
+// Chapters read to their end, and the place to go on from. It stays in this browser.
+document.addEventListener("DOMContentLoaded", () => {
+  const chinese = document.documentElement.lang === "zh-CN";
+  const page = DOCUMENTATION_OPTIONS.pagename;
+  let kept = { read: [] };
+  try {
+    kept = { ...kept, ...JSON.parse(localStorage.reading || "{}") };
+  } catch {}
+  const keep = () => {
+    try {
+      localStorage.reading = JSON.stringify(kept);
+    } catch {}
+  };
+  const links = [...document.querySelectorAll(".bd-sidebar-primary li > a.internal")].map((link) => {
+    const path = link.href.split("#")[0];
+    return [link, /\/(chapters\/[\w-]+)\.html$/.exec(path)?.[1]];
+  });
+  for (const [link, name] of links) {
+    if (!kept.read.includes(name)) continue;
+    link.classList.add("is-read");
+    link.title = chinese ? "已读完" : "Read to the end";
+  }
+  if (page === "chapters/index") {
+    const link = links.find(([, name]) => name && name === kept.page)?.[0];
+    const header = document.querySelector(".header-article-items__start");
+    if (!link || !header) return;
+    const text = link.textContent.trim();
+    const more = Object.assign(document.createElement("a"), { className: "continue-reading", title: text });
+    more.href = link.href + kept.place;
+    more.textContent = (chinese ? "接着读：" : "Continue: ") + text;
+    header.append(more);
+  } else if (document.querySelector("div.cell, .bd-article .formula")) {
+    const end = document.querySelector(".prev-next-footer");
+    const reader = new IntersectionObserver(([seen]) => {
+      if (!seen.isIntersecting || kept.read.includes(page)) return;
+      kept.read.push(page);
+      keep();
+    });
+    if (end) reader.observe(end);
+    addEventListener("pagehide", () => {
+      const passed = [...document.querySelectorAll(".bd-article section section[id]")].filter(
+        (section) => section.getBoundingClientRect().top < 120,
+      );
+      kept.page = page;
+      kept.place = passed.length ? "#" + passed.at(-1).id : "";
+      keep();
+    });
+  }
+});

@@ -1,0 +1,212 @@
+"""`make audit`: every page of the built site, weighed and examined, in both languages, light and dark.
+
+Bytes are counted as a server sends them, compressed. Lighthouse, which comes
+from npm, is asked where npm is there; nothing else needs the network. With
+names of pages, such as `index chapters/forward`, only these are looked at.
+"""
+
+import argparse
+import functools
+import gzip
+import http.server
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from booktools import ROOT
+
+SITE = ROOT / "_build" / "html"
+BUDGET = {"bytes": 300_000, "performance": 95, "accessibility": 100, "best-practices": 100, "seo": 100}
+SERIOUS = ("serious", "critical")
+LIGHTHOUSE = "lighthouse@12.8.2"
+CATEGORIES = ("performance", "accessibility", "best-practices", "seo")
+COMPRESSED = (".html", ".js", ".css", ".json", ".svg", ".xml", ".txt", ".ipynb")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    """Files as GitHub Pages sends them: text compressed, and kept by the browser for ten minutes."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        path = Path(self.translate_path(self.path))
+        path = path / "index.html" if path.is_dir() else path
+        if not path.is_file():
+            self.send_error(404)
+            return
+        body = path.read_bytes()
+        self.send_response(200)
+        if path.suffix in COMPRESSED and "gzip" in self.headers.get("Accept-Encoding", ""):
+            body = gzip.compress(body, mtime=0)
+            self.send_header("Content-Encoding", "gzip")
+        self.send_header("Content-Type", f"{self.guess_type(path)}{'; charset=utf-8' * (path.suffix in COMPRESSED)}")
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Cache-Control", "max-age=600")
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@contextmanager
+def served(site: Path) -> Iterator[str]:
+    """The address of the site on a server of this machine."""
+    handler = functools.partial(Handler, directory=str(site))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        server.shutdown()
+
+
+@dataclass
+class Visit:
+    """What a browser met on a page."""
+
+    requests: list[str] = field(default_factory=list)
+    size: int = 0  # bytes of all answers, compressed
+    foreign: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)  # of axe, serious and critical
+
+
+def page_names(site: Path) -> list[str]:
+    """The pages of the English edition; the Chinese has the same under `zh/`."""
+    skipped = {"_static", "zh", "jupyter_execute"}
+    found = (path.relative_to(site) for path in site.rglob("*.html"))
+    return sorted(path.as_posix() for path in found if not skipped & set(path.parts) and path.name != "404.html")
+
+
+def visit(browser: Any, base: str, page: str, dark: bool = False, axe: bool = False) -> Visit:
+    """Load a page with an empty cache and read it to its end, so that late images are fetched too."""
+    result = Visit()
+    context = browser.new_context(color_scheme="dark" if dark else "light")
+    tab = context.new_page()
+    finished: list[Any] = []
+
+    def heard(message: Any) -> None:
+        if message.type in ("error", "warning"):
+            result.said.append(message.text)
+
+    tab.on("requestfinished", lambda request: finished.append(request))
+    tab.on("requestfailed", lambda request: result.said.append(f"not loaded: {request.url}"))
+    tab.on("console", heard)
+    tab.on("pageerror", lambda error: result.said.append(str(error)))
+    tab.goto(base + page)
+    tab.wait_for_load_state("networkidle")
+    tab.evaluate(
+        """async () => {
+            for (let y = 0; y < document.body.scrollHeight; y += innerHeight) {
+                scrollTo(0, y);
+                await new Promise(requestAnimationFrame);
+            }
+            scrollTo(0, 0);
+        }"""
+    )
+    tab.wait_for_load_state("networkidle")
+    for request in finished:
+        if request.url.startswith(base):
+            result.requests.append(request.url.removeprefix(base))
+            result.size += request.sizes()["responseBodySize"]
+        elif not request.url.startswith(("data:", "blob:")):
+            result.foreign.append(request.url)
+    if axe:
+        result.violations = violations(tab)
+    context.close()
+    return result
+
+
+def violations(tab: Any) -> list[str]:
+    """What axe-core finds, as far as it is serious."""
+    tab.evaluate(resources.files("axe_playwright_python").joinpath("axe.min.js").read_text("utf8"))
+    found = tab.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    return [f"{v['id']} ({len(v['nodes'])})" for v in found if v["impact"] in SERIOUS]
+
+
+def lighthouse(address: str, chromium: str, runs: int) -> dict[str, int] | None:
+    """The median of Lighthouse's four scores for a phone; None where it does not run."""
+    scores: dict[str, list[float]] = {name: [] for name in CATEGORIES}
+    for _ in range(runs):
+        with tempfile.TemporaryDirectory() as profile:
+            flags = " ".join(["--headless=new", *FLAGS, "--no-first-run", f"--user-data-dir={profile}"])
+            command = ["npx", "--yes", LIGHTHOUSE, address, "--quiet", "--output=json", f"--chrome-flags={flags}"]
+            environment = os.environ | {"CHROME_PATH": chromium}
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            print(f"Lighthouse did not run: {done.stderr.strip()[-300:]}", file=sys.stderr)
+            return None
+        for name, category in json.loads(done.stdout)["categories"].items():
+            scores[name].append(100 * (category["score"] or 0))
+    return {name: round(median(found)) for name, found in scores.items()}
+
+
+def audit(site: Path, names: list[str], runs: int) -> bool:
+    """Print the table; whether all budgets are held."""
+    from playwright.sync_api import sync_playwright
+
+    if CHROMIUM is None:
+        raise FileNotFoundError("no Chromium on this machine: install chromium")
+    asks_lighthouse = runs > 0 and shutil.which("npx") is not None
+    if not asks_lighthouse:
+        print("Lighthouse is left out: " + ("asked for no run." if runs < 1 else "npm is not on this machine."))
+    print("| page | mode | bytes | requests | console | axe | performance | accessibility | practices | SEO |")
+    print("|---|---|--:|--:|---|---|--:|--:|--:|--:|")
+    complaints: list[str] = []
+    with served(site) as base, sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        for page in (edition + name for name in names for edition in ("", "zh/")):
+            scores = lighthouse(base + page, CHROMIUM, runs) if asks_lighthouse else None
+            for mode in ("light", "dark"):
+                found = visit(browser, base, page, dark=mode == "dark", axe=True)
+                shown = scores if mode == "light" else None
+                cells = [str(shown[name]) if shown else "" for name in CATEGORIES]
+                row = [page, mode, f"{found.size:,}", str(len(found.requests)), "; ".join(found.said) or "–"]
+                print("| " + " | ".join([*row, ", ".join(found.violations) or "–", *cells]) + " |", flush=True)
+                complaints += [f"{page} ({mode}): {text}" for text in over_budget(found, shown)]
+        browser.close()
+    print(*(["", *complaints] if complaints else ["", "Every budget is held."]), sep="\n")
+    return not complaints
+
+
+def over_budget(found: Visit, scores: dict[str, int] | None) -> Iterator[str]:
+    if found.size > BUDGET["bytes"]:
+        yield f"{found.size:,} bytes are more than {BUDGET['bytes']:,}"
+    yield from (f"asks {url}" for url in found.foreign)
+    yield from (f"console: {text}" for text in found.said)
+    yield from (f"axe: {text}" for text in found.violations)
+    for name, score in (scores or {}).items():
+        if score < BUDGET[name]:
+            yield f"Lighthouse {name} {score} is less than {BUDGET[name]}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pages", nargs="*", help="pages without .html; all of them if none is named")
+    parser.add_argument("--site", type=Path, default=SITE, help="the folder of the built site")
+    parser.add_argument("--runs", type=int, default=1, help="runs of Lighthouse per page; 0 leaves it out")
+    given = parser.parse_args()
+    names = [f"{page}.html" for page in given.pages] or page_names(given.site)
+    return 0 if audit(given.site, names, given.runs) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,188 @@
+"""What a page makes a browser fetch: one stylesheet, one script that waits, images of known size.
+
+The theme's pages load a dozen styles and scripts, one of them half a megabyte
+of icons. Here all styles become `site.css`, with the rules that the edition's
+pages can use and the icons that they show, and all scripts become `site.js`.
+Both are made again only if a page or a source of theirs changed.
+"""
+
+import hashlib
+import json
+import re
+import struct
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.builders.html import StandaloneHTMLBuilder
+from sphinx.config import Config
+
+from booktools import discovery, stylesheet
+
+Context = dict[str, Any]
+
+STYLES = (
+    "basic.css",
+    "styles/pydata-sphinx-theme.css",
+    "pygments.css",
+    "styles/sphinx-book-theme.css",
+    "copybutton.css",
+    "mystnb.*.css",
+    "exercise.css",
+    "book.css",
+)
+SCRIPTS = (
+    "doctools.js",
+    "translations.js",  # of the interface; not in English
+    "sphinx_highlight.js",
+    "clipboard.min.js",
+    "copybutton.js",
+    "scripts/bootstrap.js",
+    "scripts/pydata-sphinx-theme.js",
+    "scripts/sphinx-book-theme.js",
+    "book.js",
+)
+# Megabytes that no page asks for. Sources of the bundles stay: Sphinx does not copy them at each build.
+UNUSED = ("scripts/fontawesome.js*", "*.map", "vendor/*", "*webpack-macros.html", "images/logo_*")
+SOURCE_MAP = re.compile(r"//# sourceMappingURL=.*")
+# The theme's list of what may scroll: to measure it all at once lays out the whole page. `book.js` takes its time.
+MAY_SCROLL = re.compile(r'\["pre",[^\]]*scrollable-table-container"\]')
+WORD = re.compile(r"[\w-]+")
+NAMED = re.compile(r'\b(?:class|id)="([^"]*)"')
+IMAGE = re.compile(r'<img\b[^>]*\bsrc="[^"]*_images/([^"]+)"[^>]*>')
+
+
+def configure(app: Sphinx, config: Config) -> None:
+    config.html_theme_options["primary_sidebar_end"] = []  # the theme's place for an advertisement
+
+
+def lighten(app: Sphinx, pagename: str, template: str, context: Context, doctree: nodes.document | None) -> None:
+    """Leave to the page what is not in the bundles, and give its images their sizes."""
+    context["css_files"] = [css for css in context["css_files"] if not _among(css.filename, (*STYLES, "styles/*"))]
+    replaced = (*SCRIPTS, "documentation_options.js")
+    scripts = [js for js in context["script_files"] if js.filename]  # those without set what script_options sets
+    context["script_files"] = [js for js in scripts if not _among(js.filename, replaced)]
+    context["script_options"] = {
+        "VERSION": "",
+        "LANGUAGE": app.config.language,
+        "COLLAPSE_INDEX": False,
+        "BUILDER": "html",
+        "FILE_SUFFIX": ".html",
+        "LINK_SUFFIX": ".html",
+        "HAS_SOURCE": False,
+        "SOURCELINK_SUFFIX": "",
+        "NAVIGATION_WITH_KEYS": False,
+        "SHOW_SEARCH_SUMMARY": True,
+        "ENABLE_SEARCH_SHORTCUTS": True,
+        "pagename": pagename,
+        "search_as_you_type": False,
+    }
+    if "body" in context:
+        sources = {name: Path(app.srcdir, source) for source, (_, name) in app.env.images.items()}
+        body = IMAGE.sub(lambda tag: sized(tag[0], sources.get(tag[1])), context["body"])
+        # Its children say that they are entries of a bibliography, and so no items of a list.
+        context["body"] = body.replace('<div role="list" class="citation-list">', '<div class="citation-list">')
+
+
+def _among(filename: Any, patterns: tuple[str, ...]) -> bool:
+    name = str(filename or "").removeprefix("_static/")
+    return any(fnmatch(name, pattern) for pattern in patterns)
+
+
+def sized(tag: str, source: Path | None) -> str:
+    """An image's tag with its size, so that nothing jumps when it arrives, and with leave to arrive late."""
+    size = image_size(source) if source and "width" not in tag else None
+    given = f'width="{size[0]}" height="{size[1]}" ' if size else ""
+    return tag.replace("<img ", f'<img {given}loading="lazy" decoding="async" ', 1)
+
+
+def image_size(path: Path) -> tuple[int, int] | None:
+    """Width and height in CSS pixels of a PNG or of an SVG that states them."""
+    if path.suffix == ".png":
+        width, height = struct.unpack(">II", path.read_bytes()[16:24])
+        return width, height
+    if path.suffix == ".svg":
+        root = re.search(r"<svg\b[^>]*>", path.read_text("utf8"))
+        found = [re.search(rf'\s{side}="([\d.]+)(pt|px|)"', root[0] if root else "") for side in ("width", "height")]
+        if found[0] and found[1]:
+            width, height = (round(float(side[1]) * (4 / 3 if side[2] == "pt" else 1)) for side in found if side)
+            return width, height
+    return None
+
+
+def bundle(app: Sphinx, exception: Exception | None) -> None:
+    """Write `site.js` and `site.css` of this edition, and remove what they replace."""
+    if exception or not isinstance(app.builder, StandaloneHTMLBuilder) or app.builder.name != "html":
+        return
+    static = Path(app.outdir, "_static")
+    scripts = [name for name in SCRIPTS if (static / name).exists()]
+    # The first character keeps one script's "use strict" from ruling over all of them.
+    script = ";" + "\n;".join(SOURCE_MAP.sub("", _read(static, name)) for name in scripts)
+    script = MAY_SCROLL.sub('["nothing-here"]', script)
+    (static / "site.js").write_text(script, "utf8")
+    found = [path for pattern in STYLES for path in sorted(static.glob(pattern))]
+    folders = [path.parent.relative_to(static).as_posix() for path in found]
+    texts = [path.read_text("utf8") for path in found]
+    sheets = "".join(stylesheet.rebased(text, folder) for text, folder in zip(texts, folders, strict=True))
+    searching = [_read(static, "searchtools.js"), "highlighted search-summary context kind-title kind-object kind-text"]
+    used = used_names(app, app.builder) | set(WORD.findall(" ".join([script, *searching])))
+    (static / "site.css").write_text(_sheet(app, sheets, used, _icon_fonts(app.builder)), "utf8")
+    for path in sorted(static.rglob("*")):
+        if path.is_file() and "katex" not in path.parts and _among(path.relative_to(static).as_posix(), UNUSED):
+            path.unlink()
+
+
+def _read(static: Path, name: str) -> str:
+    return (static / name).read_text("utf8")
+
+
+def _icon_fonts(builder: StandaloneHTMLBuilder) -> Path:
+    """Where the theme, or the one that it builds upon, keeps its icons."""
+    folders = (Path(theme, "static/vendor/fontawesome/webfonts") for theme in builder.theme.get_theme_dirs())
+    return next(folder for folder in folders if folder.exists())
+
+
+def _sheet(app: Sphinx, sheets: str, used: set[str], fonts: Path) -> str:
+    """The stylesheet for these names; taken from the build before where nothing changed."""
+    code = Path(stylesheet.__file__).read_text("utf8")
+    key = hashlib.sha256("\0".join([code, sheets, *sorted(used)]).encode()).hexdigest()
+    kept = Path(app.doctreedir, "site.css")
+    if kept.exists() and (text := kept.read_text("utf8")).startswith(f"/*{key}*/"):
+        return text.split("\n", 1)[1]
+    css = stylesheet.purged(sheets, used)
+    css = stylesheet.icons(css, used, fonts) + css
+    kept.write_text(f"/*{key}*/\n{css}", "utf8")
+    return css
+
+
+def used_names(app: Sphinx, builder: StandaloneHTMLBuilder) -> set[str]:
+    """The classes and ids of all pages of this edition; only pages that changed are read."""
+    record = Path(app.doctreedir, "names.json")
+    known: dict[str, tuple[int, list[str]]] = json.loads(record.read_text("utf8")) if record.exists() else {}
+    fresh = {}
+    for path in pages(app, builder):
+        name, stamp = path.relative_to(app.outdir).as_posix(), path.stat().st_mtime_ns
+        if known.get(name, (0, []))[0] == stamp:
+            fresh[name] = known[name]
+        else:
+            text = " ".join(NAMED.findall(path.read_text("utf8")))
+            fresh[name] = (stamp, sorted(set(text.split())))
+    record.write_text(json.dumps(fresh), "utf8")
+    return {name for _, found in fresh.values() for name in found}
+
+
+def pages(app: Sphinx, builder: StandaloneHTMLBuilder) -> Iterator[Path]:
+    for pagename in (*sorted(app.env.found_docs), "search", "genindex"):
+        path = Path(builder.get_outfilename(pagename))
+        if path.exists():
+            yield path
+
+
+def setup(app: Sphinx) -> None:
+    app.connect("config-inited", configure, priority=100)
+    app.connect("html-page-context", lighten, priority=950)
+    discovery.setup(app)
+    app.connect("build-finished", bundle, priority=800)  # after the theme wrote its colours of code

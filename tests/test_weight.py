@@ -1,0 +1,275 @@
+"""What the site costs its readers, what it tells others, and that it can be taken along."""
+
+import gzip
+import re
+import xml.etree.ElementTree as ElementTree
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_site import Page, expected_pages
+
+from booktools import audit, offline, stylesheet
+from booktools.discovery import FORMULA, LONGEST, cut, sentences
+from booktools.weight import image_size
+
+HAN = re.compile(r"[\u3400-\u9fff]")
+
+
+@pytest.fixture(scope="module")
+def parsed(site: Path) -> dict[str, Page]:
+    return {name: Page(site / name) for name in [*expected_pages(), "search.html", "zh/search.html"]}
+
+
+@pytest.fixture(scope="module")
+def visits(site: Path, browser: Any) -> dict[str, audit.Visit]:
+    with audit.served(site) as base:
+        return {name: audit.visit(browser, base, name) for name in [*expected_pages(), "search.html", "zh/search.html"]}
+
+
+def metadata(page: Page) -> dict[str, str]:
+    metas = (values for tag, values in page.tags if tag == "meta")
+    return {values.get("name", values.get("property", "")): values.get("content", "") for values in metas}
+
+
+def test_every_page_is_light_and_asks_nobody(visits: dict[str, audit.Visit]) -> None:
+    """All that a browser fetches by the time a page is read to its end, compressed."""
+    for name, visit in visits.items():
+        assert visit.size <= audit.BUDGET["bytes"], f"{name}: {visit.size:,} bytes, {visit.requests}"
+        assert visit.size > len(gzip.compress(b"x")), name
+        assert visit.foreign == [], name
+        assert visit.said == [], name
+        assert len(visit.requests) == len(set(visit.requests)), f"{name} fetches something twice"
+
+
+def test_pages_load_one_stylesheet_and_one_script(parsed: dict[str, Page], site: Path) -> None:
+    for name in expected_pages():
+        assert not any("fontawesome" in source or "fa-" in source for source in parsed[name].loaded), name
+        scripts = [values for tag, values in parsed[name].tags if tag == "script" and "src" in values]
+        assert [Path(values["src"]).name for values in scripts] == ["site.js"], name
+        assert all("defer" in values for values in scripts), name
+    assert not list(site.rglob("fontawesome.js"))
+    assert not list(site.rglob("*.map"))
+
+
+def test_the_theme_measures_nothing_at_once(site: Path) -> None:
+    script = (site / "_static" / "site.js").read_text("utf8")
+    assert script.count("nothing-here") == 1
+
+
+def test_images_have_their_size(parsed: dict[str, Page]) -> None:
+    seen = 0
+    for name, page in parsed.items():
+        for tag, values in page.tags:
+            if tag == "img":
+                assert int(values["width"]) > 0, name
+                assert int(values["height"]) > 0, name
+                assert values["loading"] == "lazy", name
+                seen += 1
+    assert seen
+
+
+def test_sizes_are_css_pixels(tmp_path: Path) -> None:
+    figure = tmp_path / "a.svg"
+    figure.write_text('<?xml version="1.0"?>\n<svg height="210pt" version="1" width="412.5pt" viewBox="0 0 9 9">')
+    assert image_size(figure) == (550, 280)
+    figure.write_text('<svg width="40" height="30px">')
+    assert image_size(figure) == (40, 30)
+    figure.write_text('<svg viewBox="0 0 40 30"><rect width="3" height="4"/>')
+    assert image_size(figure) is None
+
+
+def test_icons_are_there(site: Path, browser: Any) -> None:
+    """The subset has a glyph for every icon of a page: none is drawn as wide as the empty box of a missing one."""
+    page = browser.new_page()
+    page.goto((site / "chapters" / "forward.html").as_uri())
+    page.evaluate("document.fonts.ready")
+    used = page.evaluate(
+        """[...document.querySelectorAll("i[class*=fa-], span[class*=fa-]")].map(icon => {
+            const style = getComputedStyle(icon, "::before");
+            return [icon.className, style.content, style.fontFamily, style.fontWeight];
+        })"""
+    )
+    assert len(used) > 10
+    for classes, content, family, weight in used:
+        assert re.fullmatch('"."', content), classes
+        assert page.evaluate("([font, text]) => document.fonts.check(font, text)", [f"{weight} 16px {family}", content])
+        assert "Awesome" in family, classes
+    page.close()
+    fonts = stylesheet.ICON.findall((site / "_static" / "site.css").read_text("utf8"))
+    assert fonts
+
+
+def test_explorables_share_five_kilobytes(parsed: dict[str, Page]) -> None:
+    for name in expected_pages():
+        text = parsed[name].path.read_text("utf8")
+        parts = re.findall(r'<(?:script|style) class="explorer-(?:script|style)">(.*?)</(?:script|style)>', text, re.S)
+        assert sum(len(gzip.compress(part.encode())) for part in parts) <= 5 * 1024, name
+        if "explorer-" in text:
+            assert len(parts) == 2, name
+
+
+def test_descriptions_speak_the_pages_language(parsed: dict[str, Page]) -> None:
+    descriptions = {name: metadata(page)["description"] for name, page in parsed.items()}
+    assert len(set(descriptions.values())) == len(descriptions)
+    for name, text in descriptions.items():
+        assert 20 < len(text) <= LONGEST or (name.startswith("zh/") and 10 < len(text) <= LONGEST), f"{name}: {text}"
+        assert bool(HAN.search(text)) == name.startswith("zh/"), f"{name}: {text}"
+        assert not re.search(r"[\\$\0]", text), f"{name}: {text}"
+        assert text == metadata(parsed[name])["og:description"]
+
+
+def test_sentences_with_formulas_are_left_out() -> None:
+    assert sentences(f"One. With {FORMULA} in it. Is 0.9 small? Yes") == ["One.", "Is 0.9 small?", "Yes"]
+    assert sentences(f"第一句。有 {FORMULA} 的一句。末句") == ["第一句。", "末句"]
+    assert len(cut("word " * 60, "en")) <= LONGEST
+    assert cut("甲乙，" * 60, "zh").endswith("甲乙…")
+
+
+def test_shared_links_show_a_card(parsed: dict[str, Page], site: Path) -> None:
+    data = (site / "_static" / "card.png").read_bytes()
+    assert len(data) < 100_000
+    for page in parsed.values():
+        tags = metadata(page)
+        assert tags["og:image"].endswith("/_static/card.png")
+        assert (int(tags["og:image:width"]), int(tags["og:image:height"])) == image_size(site / "_static" / "card.png")
+        assert tags["og:title"]
+
+
+def test_the_sitemap_has_every_page_and_its_twin(site: Path, parsed: dict[str, Page]) -> None:
+    names = {"": "http://www.sitemaps.org/schemas/sitemap/0.9", "x": "http://www.w3.org/1999/xhtml"}
+    entries = ElementTree.parse(site / "sitemap.xml").getroot().findall("url", names)
+    found = {entry.findtext("loc", "", names): entry.findall("x:link", names) for entry in entries}
+    canonical = {
+        values["href"]
+        for name in expected_pages()
+        for tag, values in parsed[name].tags
+        if tag == "link" and values.get("rel") == "canonical"
+    }
+    assert set(found) == canonical
+    for links in found.values():
+        twins = {link.get("hreflang"): link.get("href") for link in links}
+        assert set(twins) == {"en", "zh-CN", "x-default"}
+        assert set(twins.values()) <= canonical
+    robots = (site / "robots.txt").read_text("utf8")
+    assert re.search(r"^Sitemap: https://\S+/sitemap\.xml$", robots, re.M)
+
+
+def test_a_missing_page_says_so_in_both_languages(site: Path) -> None:
+    """At any depth, so it loads nothing by a relative path."""
+    page = Page(site / "404.html")
+    assert any(values.get("lang") == "zh-CN" for _, values in page.tags)
+    text = " ".join(page.text)
+    assert "forgotten" in text
+    assert "遗忘" in text
+    assert all(address.startswith("https://") for address in page.links)
+    assert any(address.endswith("/zh/") for address in page.links)
+    assert all(source.startswith("data:") for source in page.loaded)
+
+
+def test_rules_that_cannot_apply_are_dropped() -> None:
+    css = """/* a comment */ .used{color:red} .gone,.used .gone2,p.used:hover{color:blue}
+        @media print{.gone{a:b}} @media print{.used:not(.gone){a:b}} #id1 > a[href$=".gone"]{x:y}
+        @keyframes spin{0%{a:b}100%{a:c}} @keyframes turn{to{a:b}} .used::after{animation:turn 1s}"""
+    left = stylesheet.purged(css, {"used", "id1"})
+    for kept in (".used{color:red}", "p.used:hover", ".used:not(.gone)", "#id1 > a", "@keyframes turn"):
+        assert kept in left
+    for dropped in ("comment", ".gone,", ".gone2", "spin", "print{ }"):
+        assert dropped not in left
+    assert left.count("{") == left.count("}")
+
+
+def test_addresses_in_stylesheets_move_with_them() -> None:
+    assert stylesheet.rebased("a{b:url('../x/y.svg')}", "styles") == "a{b:url(x/y.svg)}"
+    assert stylesheet.rebased("a{b:url(data:x)}", "styles") == "a{b:url(data:x)}"
+
+
+@pytest.fixture(scope="module")
+def reader(site: Path, browser: Any) -> Iterator[Any]:
+    """A returning reader: one browser profile, the site from disk."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    yield context.new_page()
+    context.close()
+
+
+def test_reading_is_remembered(reader: Any, site: Path) -> None:
+    """In this browser alone: a mark in the contents, a link on the home page, in either language."""
+    said: list[str] = []
+    reader.on("pageerror", lambda error: said.append(str(error)))
+    home, chapter = (site / "index.html").as_uri(), (site / "chapters" / "forward.html").as_uri()
+    reader.goto(home)
+    assert reader.locator(".continue-reading").count() == 0
+    assert reader.locator("a.is-read").count() == 0
+    reader.goto(chapter)
+    anchor = reader.locator(".bd-article section section[id^=sec-]").nth(3).get_attribute("id")
+    reader.goto(f"{chapter}#{anchor}")
+    reader.wait_for_timeout(300)
+    reader.goto(home)
+    assert reader.locator("a.is-read").count() == 0
+    link = reader.locator(".continue-reading")
+    assert link.get_attribute("href").startswith(f"{chapter}#sec-")
+    reader.goto((site / "zh" / "index.html").as_uri())
+    assert HAN.search(reader.locator(".continue-reading").inner_text())
+    reader.goto(chapter)
+    reader.locator(".prev-next-footer").scroll_into_view_if_needed()
+    reader.wait_for_timeout(500)
+    reader.goto(home)
+    assert reader.locator("a.is-read").get_attribute("title") == "Read to the end"
+    assert said == []
+
+
+def test_the_script_of_the_book_is_small(site: Path) -> None:
+    """Compressed; it is part of site.js."""
+    assert len(gzip.compress((site / "_static" / "book.js").read_bytes())) < 2048
+
+
+def test_paper_shows_what_is_folded(reader: Any, site: Path) -> None:
+    reader.goto((site / "chapters" / "forward.html").as_uri())
+    assert reader.locator("details.fold[open]").count() == 0
+    reader.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert reader.locator("details.fold:not([open])").count() == 0
+    reader.emulate_media(media="print")
+    assert not reader.locator(".bd-sidebar-primary").is_visible()
+    assert not reader.locator(".ex-control input").first.is_visible()
+    assert reader.locator(".bd-article h1").is_visible()
+    assert reader.locator(".explorer svg").first.is_visible()
+    reader.emulate_media(media="screen")
+    reader.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert reader.locator("details.fold[open]").count() == 0
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_an_edition_opens_from_disk(lang: str, site: Path, tmp_path: Path, browser: Any) -> None:
+    with zipfile.ZipFile(offline.pack(site, lang, tmp_path)) as archive:
+        archive.extractall(tmp_path)
+    top = tmp_path / f"memory-in-a-loop-{lang}"
+    said: list[str] = []
+    page = browser.new_page()
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: said.append(request.url))
+    page.on("requestfailed", lambda request: said.append(f"not loaded: {request.url}"))
+    for name in ("index.html", "chapters/forward.html", "search.html?q=softmax"):
+        page.goto(f"{top.as_uri()}/{name}")
+        page.wait_for_load_state("networkidle")
+        assert HAN.search(page.title()) if lang == "zh" else page.title()
+    page.wait_for_selector("#search-results li a[href*='forward.html']")
+    page.goto(f"{top.as_uri()}/chapters/forward.html")
+    assert page.locator(".language-switch").get_attribute("href").startswith("https://")
+    for path in page.evaluate("[...document.querySelectorAll('.bd-sidebar-primary a[href]')].map(a => a.href)"):
+        assert Path(path.split("#")[0].removeprefix("file://")).exists(), path
+    assert [text for text in said if not text.startswith(("file:", "data:"))] == []
+    page.close()
+
+
+def test_the_same_site_makes_the_same_archive(site: Path, tmp_path: Path) -> None:
+    first, second = (offline.pack(site, "en", tmp_path / name).read_bytes() for name in "ab")
+    assert first == second
+
+
+def test_the_audit_notices_what_is_over_budget() -> None:
+    bad = audit.Visit(size=400_000, foreign=["https://elsewhere"], said=["boom"], violations=["label (1)"])
+    scores = {"performance": 94, "accessibility": 100, "best-practices": 100, "seo": 100}
+    assert len(list(audit.over_budget(bad, scores))) == 5
+    assert list(audit.over_budget(audit.Visit(size=1), None)) == []
