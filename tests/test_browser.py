@@ -76,6 +76,18 @@ def test_the_language_link_keeps_the_place(page: Any, root: str) -> None:
     page.wait_for_url(re.compile(f"(?<!zh)/chapters/forward.html#{anchor}$"))
 
 
+@pytest.mark.parametrize("edition", ["", "zh/"])
+def test_anchors_lead_to_their_headings(page: Any, root: str, edition: str) -> None:
+    """From one place of a long page to another, on a phone: nothing may change its height on the way."""
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{root}{edition}chapters/forward.html")
+    anchors = page.locator(".bd-article section section[id^=sec-]").evaluate_all("all => all.map(one => one.id)")
+    for anchor in anchors[:-2]:  # the last cannot come to the top
+        page.goto(f"{root}{edition}chapters/forward.html#{anchor}")
+        page.wait_for_timeout(100)
+        assert 0 <= page.locator(f"#{anchor}").bounding_box()["y"] < 200, anchor
+
+
 @pytest.mark.parametrize(
     ("edition", "query"),
     [("zh/", "激活函数"), ("zh/", "函数"), ("zh/", "门"), ("zh/", "softmax"), ("", "activation"), ("", "hidden state")],
