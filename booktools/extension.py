@@ -114,7 +114,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("html-page-context", pages.add_languages, priority=400)
     app.connect("html-page-context", pages.add_formula_style, priority=400)
     app.connect("html-page-context", pages.share_scripts)
-    app.connect("html-page-context", pages.name_references)
     app.connect("html-page-context", pages.add_buttons, priority=600)
     app.connect("build-finished", drop_old_images)
     app.connect("build-finished", translate_figures)

@@ -213,14 +213,6 @@ def share_scripts(app: Sphinx, pagename: str, template: str, context: Context, d
         context["body"] = _EXPLORER.sub(first_only, context["body"])
 
 
-def name_references(
-    app: Sphinx, pagename: str, template: str, context: Context, doctree: nodes.document | None
-) -> None:
-    """The entries of a list of references are items of a list; docutils gives them a role that was withdrawn."""
-    if "body" in context:
-        context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
-
-
 def add_buttons(app: Sphinx, pagename: str, template: str, context: Context, doctree: nodes.document) -> None:
     context["header_buttons"] = buttons(app, pagename, context)
 
