@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 TORCH := $(shell grep '^torch==' constraints.txt)
 
-.PHONY: book test lint serve lab bench audit offline card clean
+.PHONY: book test lint serve lab bench sabotage audit offline card clean
 
 book: $(INSTALLED)
 	$(BIN)/jupyter-book build -W --keep-going --quiet .
@@ -28,6 +28,10 @@ lab: book
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks.recurrent
 	$(BIN)/python -m benchmarks.scan
+
+# Breaks the package under each chapter, one line at a time; the chapter's assertions must fail. A few: CHAPTERS="bptt flow"
+sabotage: $(INSTALLED)
+	$(BIN)/python tests/sabotage.py $(CHAPTERS)
 
 # Every page's bytes, requests, console, axe and, where npm is there, Lighthouse. A few: make audit PAGES="index search"
 audit: book

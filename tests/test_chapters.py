@@ -1,0 +1,66 @@
+"""Every chapter has the parts and the size that a reader of the others expects."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from chapters import CHAPTERS, FENCED, code_cells, pairs
+
+TAUGHT = [path for path in CHAPTERS if "```{exercise}" in path.read_text("utf8")]
+taught = pytest.mark.parametrize("path", TAUGHT, ids=lambda path: path.stem)
+ASIDE = {"exercise", "check", "explorable"}
+
+
+def tags(options: str) -> set[str]:
+    found = re.search(r"^:tags: \[(.*)\]|^tags: \[(.*)\]", options, re.M)
+    return set(re.split(r",\s*", (found[1] or found[2]) if found else ""))
+
+
+def test_there_are_chapters() -> None:
+    assert "forward" in {path.stem for path in TAUGHT}
+
+
+@taught
+def test_sizes(path: Path) -> None:
+    """Prose without formulas and code: 1,500 to 3,500 English words, 2,500 to 6,000 Han characters."""
+    english, chinese = ("\n".join(FENCED.sub("", pair[side].text) for pair in pairs(path)) for side in (0, 1))
+    words = len(re.findall(r"[A-Za-z][\w'’-]*", re.sub(r"\$[^$]*\$|`[^`]*`|^\([\w:.-]+\)=$", " ", english, flags=re.M)))
+    characters = len(re.findall(r"[\u3400-\u9fff]", chinese))
+    print(path.stem, words, characters)
+    assert 1500 <= words <= 3500
+    assert 2500 <= characters <= 6000
+
+
+@taught
+def test_cells(path: Path) -> None:
+    """8 to 18 cells of code, of about 20 lines, besides the set-up and what readers answer or move."""
+    code = [(line, body) for line, options, body in code_cells(path) if not tags(options) & ASIDE][1:]
+    long = [f"{path.name}:{line}: {body.count(chr(10)) + 1} lines" for line, body in code if body.count("\n") >= 22]
+    assert not long
+    print(path.stem, len(code))
+    assert 8 <= len(code) <= 18
+
+
+@taught
+def test_parts(path: Path) -> None:
+    text, name = path.read_text("utf8"), path.stem
+    labels = re.findall(r"^\(([\w:.-]+)\)=", text, re.M)
+    assert labels[0] == f"ch:{name}"
+    assert {f"sec:{name}-summary", f"sec:{name}-reading"} <= set(labels)
+    for part in (
+        "After this chapter you can",
+        "读完本章，你能够",
+        "**You need**",
+        "**预备知识**",
+        "**Time**",
+        "**用时**",
+        "{admonition} What the sources say",
+        "{admonition} 原文怎么说",
+    ):
+        assert text.count(part) == 1, part
+    exercises = re.findall(r"^:label: (.+)$", text, re.M)
+    assert exercises[::2] == exercises[1::2] == [f"{name}-{n}" for n in range(1, len(exercises) // 2 + 1)]
+    assert 3 <= len(exercises) // 2 <= 5
+    explorables = [options for _, options, _ in code_cells(path) if "explorable" in tags(options)]
+    assert 1 <= len(explorables) <= 3
