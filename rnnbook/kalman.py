@@ -7,7 +7,6 @@ one covariance recursion, whatever their number. The smoothers are in `rnnbook.s
 
 import math
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -15,6 +14,7 @@ from torch import Tensor
 from rnnbook import expect
 from rnnbook.statespace import (
     StateSpace,
+    Steps,
     apply,
     congruence,
     inverse,
@@ -23,6 +23,7 @@ from rnnbook.statespace import (
     over_time,
     patterns,
     plus,
+    plus_applied,
     product,
     transpose,
     with_both_axes,
@@ -209,30 +210,36 @@ def _means(
     T, B, _ = y.shape
     A, C = over_time(model.A, T), over_time(model.C, T)
     m = model.m[:, None].expand(-1, B) if model.m.dim() == 1 else model.m.expand(B, -1).T
-    means, innovations = [], []
     y = y.mT
+    keeps_gradient = torch.is_grad_enabled() and any(X.requires_grad for X in (y, *vars(model).values()))
+    means, innovations = Steps(T, m, keeps_gradient), Steps(T, y[0], keeps_gradient)
     for start, stop in runs(gains):
-        K, here = of_series(gains[start].K, group), ok[start]
-        if stop == start + 1:
-            before = m[None]
-        else:
+        K = of_series(gains[start].K, group)
+        if at_once(stop - start, m):
             AK = A[start] @ K
-            before = recurrence(A[start] - AK @ C[start], AK @ y[start : stop - 1], m)
-        if before.shape[0] == 1:
-            v = y[start] - apply(C[start], m)
-            v = v if here is None else torch.where(here if here.dim() == 2 else here[:, None], v, 0.0)
-            after = m + apply(K, v)
-            v, after = v[None], after[None]
-        else:
-            v = y[start:stop] - C[start] @ before
-            v = v if here is None else torch.where(here[:, None], v, 0.0)
+            before = doubling(A[start] - AK @ C[start], AK @ y[start : stop - 1], m)
+            v = _where_seen(y[start:stop] - C[start] @ before, ok[start])
             after = before + K @ v
-        means.append(after)
-        innovations.append(v)
-        if stop < T:
-            m = apply(A[stop], after[-1])
-    v = torch.cat(innovations)
-    return torch.cat(means).mT, v.mT, _log_likelihood(v, ok, gains, group)
+            innovations.fill_each(start, stop, v)
+            means.fill_each(start, stop, after)
+            m = A[start] @ after[-1]
+            continue
+        for t in range(start, stop):
+            v = _where_seen(plus_applied(y[t], C[t], m, sign=-1), ok[t])
+            m = plus_applied(m, K, v)
+            innovations.fill(t, t + 1, v)
+            means.fill(t, t + 1, m)
+            if t + 1 < T:
+                m = apply(A[t + 1], m)
+    v = innovations.tensor()
+    return means.tensor().mT, v.mT, _log_likelihood(v, ok, gains, group)
+
+
+def _where_seen(v: Tensor, ok: Tensor | None) -> Tensor:
+    """v: (..., p, B) with 0 where nothing was measured; ok: (p,) or (p, B)."""
+    if ok is None:
+        return v
+    return torch.where(ok if ok.dim() == 2 else ok[:, None], v, 0.0)
 
 
 def _log_likelihood(v: Tensor, ok: list[Tensor | None], gains: list[Gain], group: Tensor | None) -> Tensor:
@@ -267,23 +274,16 @@ def over_steps(gains: list[Gain], letter: str) -> Tensor:
     return distinct.repeat_interleave(lengths, 0)
 
 
-def recurrence(L: Tensor, u: Tensor, z: Tensor) -> Tensor:
+def at_once(steps: int, z: Tensor) -> bool:
+    """Whether a run of equal gains is worth `doubling`: a few numbers over many steps."""
+    return z.numel() <= 64 and steps >= 4
+
+
+def doubling(L: Tensor, u: Tensor, z: Tensor) -> Tensor:
     """z_0 = z and z_t = L z_{t−1} + u_t for t = 1..T; L: (n, n), u: (T, n, B), result (T + 1, n, B).
 
-    For few numbers per step all steps are taken at once, in log₂ T rounds: after a round with L^s every z_t
-    holds the last 2s inputs. For many, a loop costs less.
+    All steps at once, in log₂ T rounds: after a round with L^s every z_t holds the last 2s inputs.
     """
-    if z.numel() > 64 or len(u) < 4:
-        if any(X.requires_grad for X in (L, u, z)):
-            steps = [z]
-            for u_t in u:
-                steps.append(torch.addmm(u_t, L, steps[-1]))
-            return torch.stack(steps)
-        # In place where no gradient needs the inputs: half of the memory to go through.
-        z = torch.cat((z[None], u))
-        for before, after in pairwise(z.unbind(0)):
-            after.addmm_(L, before)
-        return z
     z = torch.cat((z[None], u))
     s = 1
     while s < len(z):

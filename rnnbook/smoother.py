@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from rnnbook.kalman import Filtered, Gain, by_series, measurements, of_series, over_steps, recurrence, runs
+from rnnbook.kalman import Filtered, Gain, at_once, by_series, doubling, measurements, of_series, runs
 from rnnbook.statespace import (
     Steps,
     apply,
@@ -17,6 +17,7 @@ from rnnbook.statespace import (
     is_rounding,
     over_time,
     plus,
+    plus_applied,
     product,
     transpose,
     with_both_axes,
@@ -53,34 +54,33 @@ def _means(filtered: Filtered) -> Tensor:
     gains, group, T = filtered.gains, filtered.group, len(filtered.m)
     A, C = over_time(filtered.model.A, T), over_time(filtered.model.C, T)
     v, m = filtered.v.mT, filtered.m.mT
-    # What the steps after t tell, r_t, from the last to the first; a run of equal gains is one linear recurrence.
-    told = [torch.zeros_like(m[-1:])]
+    means = Steps(T, m[0], m.requires_grad)
+    # What the steps after t tell of s_t, in units of P; nothing at the end.
+    r = torch.zeros_like(m[0])
     for start, stop in reversed(runs(gains)):
-        gain, first, r = gains[start], max(start, 1), told[-1][-1]
-        S_inv, K = of_series(gain.S_inv, group), of_series(gain.K, group)
-        if stop == first + 1:
-            new = apply(S_inv, v[first]) - apply(transpose(K), r)
-            told.append(apply(transpose(A[first]), r + apply(transpose(C[first]), new))[None])
-        elif stop > first:
-            A_run, C_run = A[first], C[first]
-            closed = A_run - K @ C_run @ A_run
-            new = (S_inv @ C_run @ A_run).T @ v[first:stop].flip(0)
-            told.append(recurrence(closed.T, new, r)[1:])
-    r = torch.cat(told).flip(0)
-    if gains[0].P.dim() == 2:
-        return (m + over_steps(gains, "P") @ r).mT
-    steps = Steps(T, m[-1])
-    for t in range(T - 1):
-        steps.fill(t, t + 1, m[t] + apply(of_series(gains[t].P, group), r[t]))
-    return steps.tensor().mT
+        P, K, S_inv = (of_series(X, group) for X in (gains[start].P, gains[start].K, gains[start].S_inv))
+        if at_once(stop - start, r):
+            # A run of equal gains is one linear recurrence, backwards; its last value is r before the run.
+            CA = C[start] @ A[start]
+            all_r = doubling((A[start] - K @ CA).T, (S_inv @ CA).T @ v[start:stop].flip(0), r).flip(0)
+            means.fill_each(start, stop, m[start:stop] + P @ all_r[1:])
+            r = all_r[0]
+            continue
+        for t in range(stop - 1, start - 1, -1):
+            means.fill(t, t + 1, plus_applied(m[t], P, r))
+            new = plus_applied(apply(S_inv, v[t]), transpose(K), r, sign=-1)
+            r = apply(transpose(A[t]), plus_applied(r, transpose(C[t]), new))
+    return means.tensor().mT
 
 
 def _covariances(filtered: Filtered, lag: bool) -> tuple[Tensor, Tensor | None]:
     gains, T = filtered.gains, len(filtered.m)
     A, C, Q = (over_time(X, T) for X in (filtered.model.A, filtered.model.C, filtered.model.Q))
     N = torch.zeros_like(gains[-1].P)
-    covariances = Steps(T, gains[-1].P)
-    lags = Steps(T - 1, N) if lag and T > 1 else None
+    keeps_gradient = gains[-1].P.requires_grad
+    covariances = Steps(T, N, keeps_gradient)
+    covariances.fill(T - 1, T, gains[-1].P)
+    lags = Steps(T - 1, N, keeps_gradient) if lag and T > 1 else None
     begins = {stop - 1: start for start, stop in runs(gains)}
     start = begins[T - 1]
     t = T - 2

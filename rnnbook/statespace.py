@@ -181,6 +181,13 @@ def apply(X: Tensor, z: Tensor) -> Tensor:
     return torch.mm(X, z) if X.dim() == 2 else (X * z[None]).sum(1)
 
 
+def plus_applied(y: Tensor, X: Tensor, z: Tensor, sign: int = 1) -> Tensor:
+    """y + X z for every series, or y − X z; y: (a, B), X and z as for `apply`."""
+    if X.dim() == 2:
+        return torch.addmm(y, X, z, alpha=sign)
+    return torch.add(y, apply(X, z), alpha=sign)
+
+
 def inverse(S: Tensor) -> tuple[Tensor, Tensor]:
     """S⁻¹ and log det S of symmetric (p, p) or (p, p, G); NaN where S is not positive definite."""
     p = len(S)
@@ -207,17 +214,26 @@ def is_rounding(X: Tensor, before: Tensor) -> bool:
 
 
 class Steps:
-    """Values at t = 1..T, to be one tensor (T, ...); where no gradient will pass, each goes straight to its place."""
+    """Values at t = 1..T, to be one tensor (T, ...).
 
-    def __init__(self, T: int, last: Tensor) -> None:
-        self.buffer = None if last.requires_grad else last.new_empty(T, *last.shape)
-        self.values = [last] * T
-        self.fill(T - 1, T, last)
+    Where no gradient will pass each goes straight to its place; nothing is gone through twice.
+    """
+
+    def __init__(self, T: int, like: Tensor, keeps_gradient: bool) -> None:
+        self.buffer = None if keeps_gradient else like.new_empty(T, *like.shape)
+        self.values = [like] * T
 
     def fill(self, start: int, stop: int, X: Tensor) -> None:
         """Let X be the value of the steps start..stop−1, counted from 0."""
         if self.buffer is None:
             self.values[start:stop] = [X] * (stop - start)
+        else:
+            self.buffer[start:stop] = X
+
+    def fill_each(self, start: int, stop: int, X: Tensor) -> None:
+        """Let X: (stop − start, ...) hold the values of the steps start..stop−1."""
+        if self.buffer is None:
+            self.values[start:stop] = X.unbind(0)
         else:
             self.buffer[start:stop] = X
 
