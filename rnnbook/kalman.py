@@ -29,6 +29,8 @@ from rnnbook.statespace import (
     with_both_axes,
 )
 
+_LOG_2_PI = math.log(2 * math.pi)
+
 
 @dataclass(frozen=True)
 class Gain:
@@ -249,13 +251,13 @@ def _log_likelihood(v: Tensor, ok: list[Tensor | None], gains: list[Gain], group
         raise ValueError(f"S_t = C P C' + R is not positive definite at t={int(wrong[0]) + 1}: make R or P larger")
     S_inv = over_steps(gains, "S_inv")
     if S_inv.dim() == 3:
-        S_inv, logdet = S_inv[..., None], logdet[:, None]
-    if group is not None:
-        S_inv, logdet = S_inv[..., group], logdet[..., group]
-    squares = (v[:, :, None] * S_inv * v[:, None]).sum((1, 2))
-    seen = torch.ones_like(v) if ok[0] is None else torch.stack([here for here in ok if here is not None]).to(v)
-    seen = seen if seen.dim() == 3 else seen[..., None]
-    return -0.5 * (squares + logdet + math.log(2 * math.pi) * seen.sum(1)).sum(0)
+        squares = (v * (S_inv @ v)).sum((0, 1))
+    else:
+        squares = (v[:, :, None] * (S_inv if group is None else S_inv[..., group]) * v[:, None]).sum((0, 1, 2))
+    logdet = logdet.sum(0)
+    seen = [here for here in ok if here is not None]
+    count = torch.stack(seen).sum((0, 1)) if seen else v.shape[0] * v.shape[1]
+    return -0.5 * (squares + (logdet if group is None or logdet.dim() == 0 else logdet[group]) + _LOG_2_PI * count)
 
 
 def runs(gains: list[Gain]) -> list[tuple[int, int]]:
