@@ -256,7 +256,7 @@ def _log_likelihood(v: Tensor, ok: list[Tensor | None], gains: list[Gain], group
         squares = (v[:, :, None] * (S_inv if group is None else S_inv[..., group]) * v[:, None]).sum((0, 1, 2))
     logdet = logdet.sum(0)
     seen = [here for here in ok if here is not None]
-    count = torch.stack(seen).sum((0, 1)) if seen else v.shape[0] * v.shape[1]
+    count = torch.stack(seen).sum((0, 1)).to(v) if seen else v.shape[0] * v.shape[1]
     return -0.5 * (squares + (logdet if group is None or logdet.dim() == 0 else logdet[group]) + _LOG_2_PI * count)
 
 
