@@ -46,6 +46,13 @@ ATTEMPTS = [
     {"shape": "4,1,1000,1000 NaN", "tried": "Joseph's form by the p columns of K", "from": 779, "to": 665},
     {"shape": "4,1,1000,1000 NaN", "tried": "products row by row, results put in place", "from": 665, "to": 646},
     {"shape": "4,1,1000,1000 NaN", "tried": "means step by step, each put in its place", "from": 647, "to": 619},
+    {"shape": "4,1,1000,1000 NaN", "tried": "bmm called directly, A P A' + Q in one call", "from": 676, "to": 594},
+    {
+        "shape": "4,1,1000,1000 NaN",
+        "tried": "K' kept in place of K (not kept: float32 lost P > 0)",
+        "from": 622,
+        "to": 604,
+    },
     {"shape": "4,1,1000,1000 NaN", "tried": "A P A' as one product with A ⊗ A (not kept)", "from": 619, "to": 628},
 ]
 

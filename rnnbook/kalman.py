@@ -16,7 +16,6 @@ from rnnbook.statespace import (
     StateSpace,
     Steps,
     apply,
-    congruence,
     inverse,
     is_rounding,
     minus,
@@ -24,6 +23,7 @@ from rnnbook.statespace import (
     patterns,
     plus,
     plus_applied,
+    predicted,
     product,
     transpose,
     with_both_axes,
@@ -161,7 +161,7 @@ def _gains(model: StateSpace, ok: list[Tensor | None], G: int) -> list[Gain]:
             continue
         gains.append(_measure(P, C[t], R[t], ok[t], eye))
         if t + 1 < T:
-            before, P = P, _predict(gains[-1].P, A[t + 1], Q[t + 1])
+            before, P = P, predicted(A[t + 1], gains[-1].P, Q[t + 1])
             settled = may_settle and t % 4 == 0 and _is_settled(P, before, gains[-1].K, model)
     return gains
 
@@ -200,10 +200,6 @@ def _measure(P: Tensor, C: Tensor, R: Tensor, ok: Tensor | None, eye: Tensor) ->
     P = minus(P, K, CP)
     P = minus(P, product(P, transpose(C)) - product(K, R), transpose(K))
     return Gain(K, S_inv, logdet, P)
-
-
-def _predict(P: Tensor, A: Tensor, Q: Tensor) -> Tensor:
-    return plus(congruence(A, P), Q)
 
 
 def _means(

@@ -15,9 +15,10 @@ from rnnbook.statespace import (
     apply,
     congruence,
     is_rounding,
+    minus,
     over_time,
-    plus,
     plus_applied,
+    predicted,
     product,
     transpose,
     with_both_axes,
@@ -97,7 +98,7 @@ def _covariances(filtered: Filtered, lag: bool) -> tuple[Tensor, Tensor | None]:
         if lags is not None:
             lags.fill(first, t + 1, _lag(P, N, A[t + 1], Q[t + 1]))
         N = N_next
-        covariances.fill(first, t + 1, P - product(product(P, N), P))
+        covariances.fill(first, t + 1, minus(P, product(P, N), P))
         t = first - 1
     return covariances.tensor(), None if lags is None else lags.tensor()
 
@@ -105,15 +106,15 @@ def _covariances(filtered: Filtered, lag: bool) -> tuple[Tensor, Tensor | None]:
 def _measured(N: Tensor, C: Tensor, gain: Gain) -> Tensor:
     """(I − KC)' N (I − KC) + C'S⁻¹C, written with the p rows of C."""
     KN = product(transpose(gain.K), N)
-    D = product((product(KN, gain.K) + gain.S_inv) / 2, C) - KN
-    CD = product(transpose(C), D)
-    return N + CD + transpose(CD)
+    twice = torch.sub(product(product(KN, gain.K) + gain.S_inv, C), KN, alpha=2)
+    CD = product(transpose(C), twice)
+    return torch.add(N, CD, alpha=0.5).add_(transpose(CD), alpha=0.5)
 
 
 def _lag(P: Tensor, N: Tensor, A: Tensor, Q: Tensor) -> Tensor:
     """(I − P⁺ N) A P, with P⁺ = A P A' + Q the covariance of the prediction and N on its side of the step."""
     AP = product(A, P)
-    P_pred = plus(product(A, transpose(AP)), Q)
+    P_pred = predicted(A, P, Q)
     return AP - product(P_pred, product(N, AP))
 
 

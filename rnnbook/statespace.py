@@ -147,7 +147,9 @@ def product(X: Tensor, Y: Tensor) -> Tensor:
     if X.dim() == 2:
         return torch.mm(X, Y.reshape(Y.shape[0], -1)).view(X.shape[0], *Y.shape[1:])
     if Y.dim() == 2:
-        return torch.matmul(Y.T, X)
+        return torch.bmm(Y.T.expand(len(X), -1, -1), X)
+    if len(X) == 1:
+        return (X[0, :, None] * Y).sum(0, keepdim=True)
     XY = X[:, :1] * Y[:1]
     for j in range(1, len(Y)):
         XY.addcmul_(X[:, j : j + 1], Y[j : j + 1])
@@ -157,6 +159,14 @@ def product(X: Tensor, Y: Tensor) -> Tensor:
 def congruence(X: Tensor, P: Tensor) -> Tensor:
     """X P X' for a symmetric P."""
     return product(product(X, P), transpose(X))
+
+
+def predicted(A: Tensor, P: Tensor, Q: Tensor) -> Tensor:
+    """A P A' + Q for a symmetric P."""
+    AP = product(A, P)
+    if AP.dim() == 3 and A.dim() == Q.dim() == 2:
+        return torch.baddbmm(Q[:, :, None], A.expand(len(A), -1, -1), AP)
+    return plus(product(AP, transpose(A)), Q)
 
 
 def minus(P: Tensor, X: Tensor, Y: Tensor) -> Tensor:
