@@ -28,6 +28,7 @@ lab: book
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks.recurrent
 	$(BIN)/python -m benchmarks.scan
+	$(BIN)/python -m benchmarks.kalman
 
 # Breaks the package under each chapter, one line at a time; the chapter's assertions must fail. A few: CHAPTERS="bptt flow"
 sabotage: $(INSTALLED)

@@ -1,7 +1,7 @@
 """The steady state: error variances and gains once the start is forgotten. Derived in the chapter smoothing.
 
 Closed forms for one state, doubling for many; and the networks that these gains are the weights of are in
-`rnnbook.realise`.
+`rnnbook.kalman_network`.
 """
 
 import math

@@ -1,7 +1,7 @@
-"""The recorded measurements, which the chapter benchmarks shows: one JSON file per script of benchmarks/.
+"""What was recorded by the scripts of benchmarks/ and experiments/, one JSON file each: measurements, trainings.
 
 A record names its machine and holds lists of rows: `{"machine": {…}, "cpu": [{…}, …]}`. A row may group values,
-as in `{"shape": {"T": 128}}`. `python -m benchmarks.NAME` measures and writes the record NAME anew.
+as in `{"shape": {"T": 128}}`. `python -m benchmarks.NAME` or `python -m experiments.NAME` writes the record NAME anew.
 """
 
 import json
