@@ -4,6 +4,7 @@ A chain of K states is the discrete sister of `rnnbook.statespace`: the filter i
 and the smoother joins it with one from the future.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -105,3 +106,48 @@ def viterbi(chain: MarkovChain, log_b: Tensor) -> tuple[Tensor, Tensor]:
     for origin in reversed(came_from):
         path.append(origin.gather(1, path[-1][:, None])[:, 0])
     return torch.stack(path[::-1]), score
+
+
+def noisy_chain(
+    B: int,
+    T: int,
+    *,
+    K: int = 3,
+    stay: float = 0.9,
+    spread: float = 0.8,
+    generator: torch.Generator | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> tuple[Tensor, Tensor]:
+    """A chain of K states in noise, a task for `rnnbook.tasks.batches`: which state is it at each step?
+
+    s_1 is uniform on 0..K−1; s_t = s_{t−1} with probability `stay`, else one of the others, each as likely.
+    x_t = s_t − (K−1)/2 + v_t, v_t ~ N(0, spread²). Returns x: (T, B, 1) and the states s: (T, B).
+    Baseline (cross-entropy): of who sees x_t alone. Floors: of `forward_backward` with `noisy_chain_model`.
+    """
+    _check_chain(K, stay, spread)
+    jumps = torch.rand(expect.positive("T", T), expect.positive("B", B), generator=generator) >= stay
+    moves = torch.where(jumps, torch.randint(1, K, (T, B), generator=generator), 0)
+    moves[0] = torch.randint(K, (B,), generator=generator)
+    s = moves.cumsum(0) % K
+    v = spread * torch.randn(T, B, 1, generator=generator, dtype=torch.float64)
+    return (s[:, :, None] - (K - 1) / 2 + v).to(device, dtype), s.to(device)
+
+
+def noisy_chain_model(x: Tensor, *, K: int = 3, stay: float = 0.9, spread: float = 0.8) -> tuple[MarkovChain, Tensor]:
+    """The chain of `noisy_chain` and log_b: (T, B, K) of its data x: (T, B, 1), as `forward_backward` wants them."""
+    _check_chain(K, stay, spread)
+    expect.tensor("x", x, [("T", None), ("B", None), ("I", 1)], like=x)
+    transition = x.new_full((K, K), (1 - stay) / (K - 1)).fill_diagonal_(stay)
+    means = torch.arange(K).to(x) - (K - 1) / 2
+    log_b = -(((x - means) / spread) ** 2) / 2 - math.log(spread * math.sqrt(2 * math.pi))
+    return MarkovChain(x.new_full((K,), 1 / K), transition), log_b
+
+
+def _check_chain(K: int, stay: float, spread: float) -> None:
+    if expect.positive("K", K) < 2:
+        raise ValueError(f"K must be at least 2, got {K}")
+    if not 0 <= stay <= 1:
+        raise ValueError(f"stay is a probability and must be within 0..1, got {stay}")
+    if not 0 < spread < math.inf:
+        raise ValueError(f"spread is a standard deviation and must be above 0 and finite, got {spread}")

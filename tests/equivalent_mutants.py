@@ -8,4 +8,22 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "return ((o.squeeze(axis=2) - y.T) ** 2).mean(axis=1)"
         " -> return ((y.T - o.squeeze(axis=2)) ** 2).mean(axis=1)": "(a - b)² = (b - a)²",
     },
+    "varma-2": {
+        "if abs(m) < 1: -> if abs(m) <= 1:": "m = ±1 is its own inverse, and m² = 1",
+    },
+    "gru-1": {
+        "return tuple(converted) -> return converted": "a list of three arrays is as good as a tuple",
+    },
+    "gru-4": {
+        "for a_t, b_t in zip(a, b, strict=True): -> for a_t, b_t in zip(a, b):": "both have T rows",
+        "for a_t, b_t in zip(a, b, strict=True): -> for a_t, b_t in zip(a, b, strict=False):": "both have T rows",
+    },
+    "lstm-2": {
+        "if np.allclose(h, np.tanh(c)): -> if np.allclose(np.tanh(c), h):": "equality has no order",
+        "if np.allclose(c, c_old + i * g): -> if np.allclose(c_old + i * g, c):": "equality has no order",
+        "if np.allclose(c, f * c_old + g): -> if np.allclose(f * c_old + g, c):": "equality has no order",
+    },
+    "flow-3": {
+        "if radius > 1: -> if radius >= 1:": "the task excludes a spectral radius of 1",
+    },
 }

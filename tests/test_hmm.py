@@ -5,7 +5,7 @@ from itertools import product
 import pytest
 import torch
 
-from rnnbook.hmm import MarkovChain, forward_backward, viterbi
+from rnnbook.hmm import MarkovChain, forward_backward, noisy_chain, noisy_chain_model, viterbi
 
 F64 = torch.float64
 
@@ -133,3 +133,42 @@ def test_wrong_data_are_named():
     impossible = torch.tensor([[[0.0, -torch.inf]], [[-torch.inf, 0.0]]], dtype=F64)
     with pytest.raises(ValueError, match="log_b of series 0 has probability 0 under the chain"):
         forward_backward(chain, impossible)
+
+
+def test_a_noisy_chain_stays_jumps_and_is_seen_as_said():
+    x, s = noisy_chain(20_000, 12, K=4, stay=0.7, spread=0.5, dtype=F64)
+    assert x.shape == (12, 20_000, 1)
+    assert s.min() == 0
+    assert s.max() == 3
+    counts = torch.zeros(4, 4, dtype=F64)
+    counts.index_put_((s[:-1].flatten(), s[1:].flatten()), torch.ones((), dtype=F64), accumulate=True)
+    chain, log_b = noisy_chain_model(x, K=4, stay=0.7, spread=0.5)
+    assert (counts / counts.sum(1, keepdim=True) - chain.transition).abs().max() < 0.01
+    assert (torch.bincount(s[0], minlength=4) / 20_000 - 0.25).abs().max() < 0.015
+    noise = x[..., 0] - s + 1.5
+    assert noise.mean().abs() < 0.01
+    assert (noise.std() - 0.5).abs() < 0.01
+    normal = torch.distributions.Normal(s - 1.5, torch.tensor(0.5, dtype=F64))
+    assert (log_b.gather(2, s[..., None])[..., 0] - normal.log_prob(x[..., 0])).abs().max() < 1e-12
+
+
+def test_posteriors_of_a_noisy_chain_are_calibrated():
+    """The mean of P(s_t | y) over many series at the true state is the mean of its squares summed over the states."""
+    x, s = noisy_chain(20_000, 10, dtype=F64)
+    found = forward_backward(*noisy_chain_model(x))
+    for p in (found.filtered, found.smoothed):
+        at_truth = p.gather(2, s[..., None]).mean()
+        assert (at_truth - p.square().sum(2).mean()).abs() < 0.005
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"K": 1}, "K must be at least 2, got 1"),
+        ({"stay": 1.5}, "stay is a probability and must be within 0..1, got 1.5"),
+        ({"spread": 0.0}, "spread is a standard deviation and must be above 0 and finite, got 0.0"),
+    ],
+)
+def test_wrong_settings_of_a_noisy_chain_are_named(settings, words):
+    with pytest.raises(ValueError, match=words):
+        noisy_chain(2, 3, **settings)
