@@ -18,7 +18,7 @@ from rnnbook.check import Answer, Array, Text, exercise
         ),
         (
             "At h_1 only W_h·delta_2 arrives, for step 1 has no target. delta_2 is −0.707.",
-            "在 h_1 处只有 W_h·delta_2 到来，因为第 1 步没有目标。delta_2 是 −0.707。",
+            "传到 h_1 的只有 W_h·delta_2，因为第 1 步没有目标。delta_2 是 −0.707。",
         ),
     ),
 )
@@ -109,19 +109,19 @@ def readout_gradients(answer: Answer) -> None:
             given=given,
             name="dV",
             mistakes=[
-                (_outer(d * m.sum(), h), ("Divide by the number of steps that count.", "还要除以算数的步数。")),
+                (_outer(d * m.sum(), h), ("Divide by the number of steps that count.", "还要除以计入的步数。")),
                 (
                     _outer(d * m.sum() / (T * B), h),
                     (
                         "You divided by all T·B steps; divide by those that count, m.sum().",
-                        "你除以了全部 T·B 步；应除以算数的步数 m.sum()。",
+                        "你除以了全部 T·B 步；应除以计入的步数 m.sum()。",
                     ),
                 ),
                 (
                     _outer(d * m.sum() / T, h),
                     (
                         "You divided by T; divide by the number of steps that count, m.sum().",
-                        "你除以了 T；应除以算数的步数 m.sum()。",
+                        "你除以了 T；应除以计入的步数 m.sum()。",
                     ),
                 ),
                 (_outer(unmasked, h), ("The mask must multiply o - y.", "掩码要乘在 o - y 上。")),
@@ -146,7 +146,7 @@ def readout_gradients(answer: Answer) -> None:
                 (d.sum(axis=1), ("Add over the steps too.", "还要对步求和。")),
                 (
                     d.sum(axis=(0, 1)) * m.sum(),
-                    ("Divide by the number of steps that count.", "还要除以算数的步数。"),
+                    ("Divide by the number of steps that count.", "还要除以计入的步数。"),
                 ),
                 (unmasked.sum(axis=(0, 1)), ("The mask must multiply o - y.", "掩码要乘在 o - y 上。")),
             ],
@@ -283,11 +283,11 @@ def _reach(C: Array, share: float) -> Array:
     hints=(
         (
             "Row by row: begin with s = t and go down while C[t, s] >= share * C[t, t].",
-            "一行一行地做：从 s = t 开始，只要 C[t, s] >= share * C[t, t] 就往下走。",
+            "一行一行地做：从 s = t 开始，只要 C[t, s] >= share * C[t, t]，s 就减一。",
         ),
         (
             "Stop at the first entry that is too small, even if later ones are large again; and stop at s = 0.",
-            "遇到第一个太小的格子就停，哪怕后面又变大；到了 s = 0 也要停。",
+            "遇到第一个太小的格子就停，哪怕再往回又变大；过了 s = 0 也要停。",
         ),
         (
             "The count of row t is t - s, where s is the first column that failed (-1 if none did).",
@@ -319,7 +319,7 @@ def reach(answer: Answer) -> None:
                     ((share * diagonal <= C) & (lower > 0)).sum(axis=1),
                     (
                         "Stop at the first entry that is too small; you counted large ones beyond it.",
-                        "遇到第一个太小的格子就该停；你把它后面的大格子也数进去了。",
+                        "遇到第一个太小的格子就该停；你把再往回的大格子也数进去了。",
                     ),
                 ),
                 (want - 1, ("The state of the loss's own step counts too.", "损失自己那一步的状态也要算。")),
