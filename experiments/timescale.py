@@ -1,0 +1,97 @@
+"""Chrono initialisation against others on recall, ten seeds each: the long trainings of the chapter timescale.
+
+`python -m experiments.timescale` trains an LSTM to name the first of T symbols, for each start of its biases in turn,
+and writes rnnbook/records/timescale.json, anew after each. One process, one thread. A training ends when less than
+0.5 % of a test set is named wrongly, or after all its steps.
+"""
+
+import sys
+import time
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.recurrent import machine
+from rnnbook import records
+from rnnbook.cells import LSTM
+from rnnbook.recurrent import Recurrent
+from rnnbook.tasks import batches, cross_entropy, recall
+from rnnbook.timescale import chrono
+from rnnbook.train import fit
+
+SETTINGS: dict[str, Any] = {
+    "T": 40,
+    "K": 4,
+    "H": 32,
+    "B": 32,
+    "lr": 0.01,
+    "clip_norm": 1.0,
+    "steps": 1000,
+    "test": 1000,
+    "wrong": 0.005,
+}
+SEEDS = 10
+# The start: "default" is uniform on ±1/√H, "b_f = 1" changes the forget bias alone; and T_max for chrono.
+CASES: list[tuple[str, int | None]] = [
+    ("chrono", 40),
+    ("default", None),
+    ("b_f = 1", None),
+    ("chrono", 400),
+    ("chrono", 4),
+]
+
+
+class Net(nn.Module):
+    """One LSTM layer, and a read-out of its last state."""
+
+    def __init__(self, start: str, T_max: int | None) -> None:
+        super().__init__()
+        cell = LSTM(SETTINGS["K"], SETTINGS["H"])
+        self.layer, self.readout = Recurrent(cell), nn.Linear(SETTINGS["H"], SETTINGS["K"])
+        if T_max is not None:
+            chrono(cell, T_max)
+        elif start == "b_f = 1":
+            with torch.no_grad():
+                cell.b[cell.H : 2 * cell.H] = 1
+
+    def forward(self, x: Tensor) -> Tensor:
+        h, _ = self.layer(x)
+        o: Tensor = self.readout(h[-1])
+        return o
+
+
+def run(start: str, T_max: int | None, seed: int) -> dict[str, Any]:
+    torch.manual_seed(seed)
+    net = Net(start, T_max)
+    x, y = recall(SETTINGS["test"], SETTINGS["T"], generator=torch.Generator().manual_seed(10**6))
+    batch = batches(recall, SETTINGS["B"], SETTINGS["T"], seed=seed)
+    record = fit(
+        net,
+        batch,
+        cross_entropy,
+        steps=SETTINGS["steps"],
+        lr=SETTINGS["lr"],
+        clip_norm=SETTINGS["clip_norm"],
+        evaluate=lambda model: (model(x).argmax(-1) != y).double().mean(),
+        stop=SETTINGS["wrong"],
+        progress=False,
+    )
+    wrong = record.evaluations[-1][1]
+    return {"start": start, "T_max": T_max, "seed": seed, "steps": record.steps, "correct": 1 - wrong}
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    rows: list[dict[str, Any]] = []
+    for start, T_max in CASES:
+        for seed in range(SEEDS):
+            began = time.perf_counter()
+            rows.append(run(start, T_max, seed))
+            records.save("timescale", {"machine": machine(), "settings": SETTINGS, "runs": rows})
+            print(*rows[-1].values(), f"{time.perf_counter() - began:.1f} s")
+            sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
