@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 TORCH := $(shell grep '^torch==' constraints.txt)
 
-.PHONY: book test lint serve lab bench sabotage audit offline card clean
+.PHONY: book test lint serve lab bench sabotage audit offline pdf card clean
 
 book: $(INSTALLED)
 	$(BIN)/jupyter-book build -W --keep-going --quiet .
@@ -40,6 +40,9 @@ audit: book
 
 offline: book
 	$(BIN)/python -m booktools.offline
+
+pdf: book
+	$(BIN)/python -m booktools.pdf
 
 card: $(INSTALLED)
 	$(BIN)/python -m booktools.card

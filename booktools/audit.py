@@ -1,6 +1,8 @@
 """`make audit`: every page of the built site, weighed and examined, in both languages, light and dark.
 
-Bytes are counted as a server sends them, compressed. Lighthouse, which comes
+Bytes are counted as a server sends them, compressed. "Usable" is the time after
+which the first explorable answers on a slow phone, in seconds, the median of
+three; whatever else this machine does at the time adds to it. Lighthouse, which comes
 from npm, is asked where npm is there; nothing else needs the network. With
 names of pages, such as `index chapters/forward`, only these are looked at.
 """
@@ -24,10 +26,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from booktools import ROOT
+from booktools import ROOT, phone
 
 SITE = ROOT / "_build" / "html"
-BUDGET = {"bytes": 300_000, "performance": 95, "accessibility": 100, "best-practices": 100, "seo": 100}
+BUDGET = {"bytes": 300_000, "usable": 2.5, "performance": 95, "accessibility": 100, "best-practices": 100, "seo": 100}
 SERIOUS = ("serious", "critical")
 LIGHTHOUSE = "lighthouse@12.8.2"
 CATEGORIES = ("performance", "accessibility", "best-practices", "seo")
@@ -87,6 +89,7 @@ class Visit:
     foreign: list[str] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)  # of axe, serious and critical
+    usable: float | None = None  # seconds until an explorable answers on a slow phone
 
 
 def page_names(site: Path) -> list[str]:
@@ -168,8 +171,8 @@ def audit(site: Path, names: list[str], runs: int) -> bool:
     asks_lighthouse = runs > 0 and shutil.which("npx") is not None
     if not asks_lighthouse:
         print("Lighthouse is left out: " + ("asked for no run." if runs < 1 else "npm is not on this machine."))
-    print("| page | mode | bytes | requests | console | axe | performance | accessibility | practices | SEO |")
-    print("|---|---|--:|--:|---|---|--:|--:|--:|--:|")
+    print("| page | mode | bytes | requests | console | axe | usable | performance | accessibility | practices | SEO |")
+    print("|---|---|--:|--:|---|---|--:|--:|--:|--:|--:|")
     complaints: list[str] = []
     with served(site) as base, sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
@@ -178,7 +181,9 @@ def audit(site: Path, names: list[str], runs: int) -> bool:
             for mode in ("light", "dark"):
                 found = visit(browser, base, page, dark=mode == "dark", axe=True)
                 shown = scores if mode == "light" else None
-                cells = [str(shown[name]) if shown else "" for name in CATEGORIES]
+                found.usable = phone.usable(browser, base + page) if mode == "light" else None
+                cells = [f"{found.usable:.1f}" if found.usable else ""]
+                cells += [str(shown[name]) if shown else "" for name in CATEGORIES]
                 row = [page, mode, f"{found.size:,}", str(len(found.requests)), "; ".join(found.said) or "–"]
                 print("| " + " | ".join([*row, ", ".join(found.violations) or "–", *cells]) + " |", flush=True)
                 complaints += [f"{page} ({mode}): {text}" for text in over_budget(found, shown)]
@@ -190,6 +195,8 @@ def audit(site: Path, names: list[str], runs: int) -> bool:
 def over_budget(found: Visit, scores: dict[str, int] | None) -> Iterator[str]:
     if found.size > BUDGET["bytes"]:
         yield f"{found.size:,} bytes are more than {BUDGET['bytes']:,}"
+    if found.usable is not None and found.usable > BUDGET["usable"]:
+        yield f"an explorable can be used after {found.usable:.1f} s, later than {BUDGET['usable']} s"
     yield from (f"asks {url}" for url in found.foreign)
     yield from (f"console: {text}" for text in found.said)
     yield from (f"axe: {text}" for text in found.violations)

@@ -1,5 +1,6 @@
 """What becomes of a chapter after it is read: anchors, figure texts, exercises."""
 
+import re
 from collections.abc import Iterator
 
 from docutils import nodes
@@ -125,6 +126,63 @@ def unwrap_exercises(app: Sphinx, doctree: nodes.document) -> None:
             section.replace_self(section.children)
 
 
+NEED, TIME = ("You need", "预备知识"), ("Time", "用时")
+QUESTION = re.compile(r"[:：] ?")
+
+
+class Head(nodes.General, nodes.Element):  # type: ignore[misc]
+    """What a reader weighs before a chapter: what it teaches, what it asks for, how long it takes."""
+
+
+def visit_head(self: nodes.NodeVisitor, node: Head) -> None:
+    self.body.append('<div class="chapter-head">')
+
+
+def depart_head(self: nodes.NodeVisitor, node: Head) -> None:
+    self.body.append("</div>\n")
+
+
+def frame_head(app: Sphinx, doctree: nodes.document) -> None:
+    """Put the list of aims and the lines on needs and time that open a chapter into a block of their own."""
+    for need in doctree.findall(nodes.paragraph):
+        chapter = need.parent
+        place = chapter.index(need)
+        if _opens_with(need, NEED) and place >= 2 and isinstance(chapter[place - 1], nodes.bullet_list):
+            end = place + 1 + (place + 1 < len(chapter) and _opens_with(chapter[place + 1], TIME))
+            framed = chapter[place - 2 : end]
+            chapter[place - 2 : end] = [Head("", *framed)]
+            return
+
+
+def _opens_with(node: nodes.Node, words: tuple[str, ...]) -> bool:
+    filled = (child for child in node.children if child.astext()) if isinstance(node, nodes.paragraph) else iter(())
+    first = next(filled, None)
+    return isinstance(first, nodes.strong) and first.astext() in words
+
+
+class Question(SphinxPostTransform):
+    """The title of a chapter is a name and a question; on its page the question stands on a line of its own.
+
+    Written pages only, so that the contents and the search keep the title in one piece.
+    """
+
+    default_priority = 40
+
+    def run(self, **kwargs: object) -> None:
+        if next(iter(self.document.findall(Head)), None) is None:
+            return
+        title = next(iter(self.document.findall(nodes.title)))
+        for text in title.children:
+            if isinstance(text, nodes.Text) and (mark := QUESTION.search(text)):
+                place = title.index(text)
+                before, after = nodes.Text(text[: mark.start()]), nodes.Text(text[mark.end() :])
+                rest = [after, *title.children[place + 1 :]]
+                colon = nodes.inline("", mark[0], classes=["colon"])
+                title.children = title.children[:place]
+                title.extend([before, colon, nodes.inline("", "", *rest, classes=["question"])])
+                return
+
+
 def _hints(name: str) -> Iterator[tuple[int, tuple[str, str]]]:
     return enumerate(hints_of(name), 1)
 
@@ -161,7 +219,10 @@ def setup(app: Sphinx) -> None:
     app.add_node(Fold, html=(visit_fold, depart_fold))
     app.add_transform(LabelsAsAnchors)
     app.add_post_transform(ChineseBrackets)
+    app.add_node(Head, html=(visit_head, depart_head))
+    app.add_post_transform(Question)
     app.connect("doctree-read", localise_figures)
     app.connect("doctree-read", unwrap_exercises)
     app.connect("doctree-read", fold_exercises)
     app.connect("doctree-read", hold_punctuation)
+    app.connect("doctree-read", frame_head)

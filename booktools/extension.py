@@ -37,9 +37,8 @@ class BookBuilder(StandaloneHTMLBuilder):
 
     def init_templates(self) -> None:
         super().init_templates()
-        if language(self.config) == "zh":
-            render = self.templates.render
-            self.templates.render = lambda name, context: pages.in_chinese(render(name, context))
+        render, lang = self.templates.render, language(self.config)
+        self.templates.render = lambda name, context: pages.finished(render(name, context), lang)
 
     def load_indexer(self, docnames: Iterable[str]) -> None:
         self._rename_in_index('"index"', f'"{HOME}"')
@@ -112,7 +111,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("config-inited", pages.localise_parts, priority=950)  # after the table of contents is read
     app.connect("source-read", read_one_language)
     app.connect("html-page-context", pages.add_languages, priority=400)
-    app.connect("html-page-context", pages.add_formula_style, priority=400)
     app.connect("html-page-context", pages.share_scripts)
     app.connect("html-page-context", pages.add_buttons, priority=600)
     app.connect("build-finished", drop_old_images)

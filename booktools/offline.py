@@ -1,9 +1,12 @@
 """`make offline`: each edition as one archive that opens from a disk, without a server or a connection.
 
-An archive holds one language, so its link to the other leads to the published site.
+An archive holds one language, so its link to the other leads to the published
+site. `python -m booktools.offline publish` also puts the archives, and PDFs if
+they were printed, into the site and names them on its home pages.
 """
 
 import re
+import shutil
 import sys
 import zipfile
 from collections.abc import Iterator
@@ -13,8 +16,22 @@ from booktools import ROOT
 from booktools.languages import LANGUAGES, TAG
 
 NAME = "memory-in-a-loop"
+PLACE = ROOT / "_build" / "offline"
 SWITCH = re.compile(r'(<a class="btn btn-sm language-switch" href=")[^"]*(" lang="([\w-]+)")')
 ALTERNATE = re.compile(r'<link rel="alternate" hreflang="([\w-]+)" href="([^"]+)">')
+OFFERED = "offline"  # the folder of an edition that holds its archive and PDF
+OFFER = re.compile(r'<p class="take-along">.*?</p>\n', re.S)
+USE = re.compile(r'<section id="sec-index-use">.*?(?=</section>)', re.S)
+SENTENCE = {"en": "<strong>Take it along</strong>: {}.", "zh": "<strong>带走</strong>：{}。"}
+BETWEEN = {"en": "; or ", "zh": "；或者下载 "}
+KINDS = {
+    "zip": {
+        "en": '<a href="{}" download>the whole site as an archive</a> ({}), which needs no connection: '
+        "unpack it and open <code>index.html</code>",
+        "zh": '<a href="{}" download>整个网站的压缩包</a>（{}），解压后打开 <code>index.html</code>，不用联网',
+    },
+    "pdf": {"en": '<a href="{}" download>a PDF</a> ({})', "zh": '<a href="{}" download>PDF</a>（{}）'},
+}
 ONLY_PUBLISHED = ("404.html", "robots.txt", "sitemap.xml", "objects.inv")
 BEGINNING = (1980, 1, 1, 0, 0, 0)  # the same content makes the same archive
 
@@ -24,20 +41,38 @@ def files(site: Path, lang: str) -> Iterator[tuple[Path, str]]:
     folder = site / {"en": "", "zh": "zh"}[lang]
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        elsewhere = name.startswith(("zh/", "jupyter_execute/", ".")) or name in ONLY_PUBLISHED
+        elsewhere = name.startswith(("zh/", "jupyter_execute/", f"{OFFERED}/", ".")) or name in ONLY_PUBLISHED
         if path.is_file() and not elsewhere:
             yield path, name
 
 
 def detached(page: str) -> str:
-    """The page with its language link to the published site, where the other language is."""
+    """The page with its language link to the published site, where the other language is, and without the offer."""
     published = dict(ALTERNATE.findall(page))
     home = published.get("x-default", "")
 
     def elsewhere(link: re.Match[str]) -> str:
         return f"{link[1]}{published.get(link[3], home)}{link[2]}"
 
-    return SWITCH.sub(elsewhere, page)
+    return SWITCH.sub(elsewhere, OFFER.sub("", page))
+
+
+def publish(site: Path, lang: str, place: Path) -> None:
+    """Put what `place` holds of an edition into the site, and name it on the home page."""
+    edition = site / {"en": "", "zh": "zh"}[lang]
+    (edition / OFFERED).mkdir(exist_ok=True)
+    offers = []
+    for kind, words in KINDS.items():
+        file = place / f"{NAME}-{lang}.{kind}"
+        if file.exists():
+            shutil.copyfile(file, edition / OFFERED / file.name)
+            offers.append(words[lang].format(f"{OFFERED}/{file.name}", f"{file.stat().st_size / 1e6:.1f} MB"))
+    offer = f'<p class="take-along">{SENTENCE[lang].format(BETWEEN[lang].join(offers))}</p>\n'
+    home = edition / "index.html"
+    page, found = USE.subn(lambda use: use[0] + offer, OFFER.sub("", home.read_text("utf8")))
+    if found != 1:
+        raise ValueError(f"{home} has {found} sections sec-index-use to name the archive in, where one is expected")
+    home.write_text(page, "utf8")
 
 
 def pack(site: Path, lang: str, place: Path) -> Path:
@@ -60,8 +95,10 @@ def main() -> int:
         print("There is no site yet: make book", file=sys.stderr)
         return 1
     for lang in LANGUAGES:
-        archive = pack(site, lang, ROOT / "_build" / "offline")
+        archive = pack(site, lang, PLACE)
         print(f"{TAG[lang]}: {archive} ({archive.stat().st_size / 1e6:.1f} MB)")
+        if "publish" in sys.argv[1:]:
+            publish(site, lang, PLACE)
     return 0
 
 

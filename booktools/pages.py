@@ -93,6 +93,20 @@ class Missing(gettext.NullTranslations):
         return CHINESE_MESSAGES.get(message, message)
 
 
+# The theme leaves the book's title and the search beside its contents outside every landmark.
+SIDEBAR = '<div id="pst-primary-sidebar" '
+SIDEBAR_NAME = {"en": "Title, search and contents", "zh": "书名、搜索与目录"}
+# Its second title and contents, for paper; here they would stand in every page and be shown on none.
+SECOND_TITLE = re.compile(r'<div id="jb-print-docs-body".*?(?=<div id="searchbox">)', re.S)
+
+
+def finished(page: str, lang: str) -> str:
+    """A page as the theme made it, with what its templates leave to say; in Chinese also in Chinese."""
+    page = SECOND_TITLE.sub("", page, count=1)
+    page = page.replace(SIDEBAR, f'{SIDEBAR}role="region" aria-label="{SIDEBAR_NAME[lang]}" ', 1)
+    return in_chinese(page) if lang == "zh" else page
+
+
 def in_chinese(page: str) -> str:
     """A finished page of the Chinese edition, its names and tooltips in Chinese."""
     for english, chinese in CHINESE_TEMPLATES.items():
@@ -128,7 +142,7 @@ def configure(app: Sphinx, config: Config) -> None:
     config.templates_path.append(str(ROOT / "booktools" / "templates"))
     config.html_static_path.append(str(ROOT / "booktools" / "static"))
     config.html_css_files.append("book.css")
-    config.html_js_files.append("book.js")
+    config.html_js_files += ["menus.js", "copying.js", "book.js"]
     config.html_favicon = "booktools/static/favicon.svg"
     # The buttons are ours (see `buttons`): the theme's open the chapter's source and the solved notebook.
     config.book_launch = [name for name in ("Binder", "Colab") if _wanted(options, name)]
@@ -185,15 +199,6 @@ def add_languages(app: Sphinx, pagename: str, template: str, context: Context, d
     context["metatags"] = context.get("metatags", "") + "".join(
         f'\n<link rel="alternate" hreflang="{tag}" href="{html.escape(base + url)}">' for tag, url in alternates
     )
-
-
-def add_formula_style(
-    app: Sphinx, pagename: str, template: str, context: Context, doctree: nodes.document | None
-) -> None:
-    """Pages with formulas, and only they, load KaTeX's stylesheet."""
-    formulas = (nodes.math, nodes.math_block)
-    if doctree is not None and next(iter(doctree.findall(lambda node: isinstance(node, formulas))), None):
-        app.add_css_file("katex/katex.min.css")
 
 
 # Each explorable carries its script and style, so that its output stands alone in a notebook.

@@ -1,24 +1,18 @@
-"""A stylesheet with only the rules that can apply, and icon fonts with only the icons that it shows."""
+"""A stylesheet with only the rules that can apply, and the variables and fonts that these ask for."""
 
-import base64
-import io
-import logging
 import posixpath
 import re
 from collections.abc import Collection, Iterator
-from pathlib import Path
 
 RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
 EMPTY_BLOCK = re.compile(r"@(?:media|supports|layer)[^{};]*\{\s*\}")
 KEYFRAMES = re.compile(r"@(?:-webkit-)?keyframes\s+([\w-]+)\s*\{(?:[^{}]*\{[^{}]*\})*\s*\}")
 NAME = re.compile(r"[.#]((?:\\.|[A-Za-z_-])(?:\\.|[\w-])*)")
-ICON = re.compile(r'"\\([ef][0-9a-f]{3})"')  # a string of one character of the private area
-ICON_FONTS = (
-    # family, weight, file, classes that ask for it
-    ("Font Awesome 6 Free", 900, "fa-solid-900.ttf", {"fa-solid", "fas"}),
-    ("Font Awesome 6 Free", 400, "fa-regular-400.ttf", {"fa-regular", "far"}),
-    ("Font Awesome 6 Brands", 400, "fa-brands-400.ttf", {"fa-brands", "fab"}),
-)
+# A variable's definition; its value may be a picture with semicolons between its quotes.
+VARIABLE = re.compile(r"""(?<=[{;\s])(--[\w-]+)\s*:(?:"[^"]*"|'[^']*'|[^;{}"'])*;?""")
+ASKED = re.compile(r"var\(\s*(--[\w-]+)")
+FACE = re.compile(r"@font-face\s*\{([^{}]*)\}")
+FAMILY = re.compile(r"""font-family:\s*["']?([\w -]+)""")
 # Classes whose names scripts put together from parts.
 COMPOSED = re.compile(r"(bs-tooltip|bs-popover)-")
 
@@ -73,26 +67,19 @@ def rebased(css: str, folder: str) -> str:
     return re.sub(r"""url\(["']?(?!data:|#|https?:)([^"')]+)["']?\)""", moved, css)
 
 
-def icons(css: str, used: Collection[str], fonts: Path) -> str:
-    """`@font-face` rules that hold the icons of a stylesheet themselves, so that no font is fetched."""
-    from fontTools import subset  # type: ignore[import-untyped]  # a quarter of a second, which builds that change no icon need not spend
+def without_idle(css: str, used: Collection[str]) -> str:
+    """The stylesheet without variables and fonts that neither its rules nor these names ask for."""
+    before = ""
+    while css != before:  # a variable that was dropped may have been the last to ask for another
+        before, css = css, _with_variables(css, {*ASKED.findall(css), *used})
+    rules = FACE.sub("", css)
 
-    logging.getLogger("fontTools.subset").setLevel(logging.WARNING)
-    codes = {int(code, 16) for code in ICON.findall(css)}
-    rules = []
-    for family, weight, file, classes in ICON_FONTS:
-        if not classes & set(used):
-            continue
-        options = subset.Options(flavor="woff", layout_features=[], hinting=False, notdef_outline=True)
-        font = subset.load_font(str(fonts / file), options)
-        subsetter = subset.Subsetter(options)
-        subsetter.populate(unicodes=codes)
-        subsetter.subset(font)
-        out = io.BytesIO()
-        subset.save_font(font, out, options)
-        data = base64.b64encode(out.getvalue()).decode()
-        rules.append(
-            f'@font-face{{font-family:"{family}";font-weight:{weight};font-display:block;'
-            f'src:url(data:font/woff;base64,{data}) format("woff")}}'
-        )
-    return "".join(rules)
+    def shown(face: re.Match[str]) -> str:
+        family = FAMILY.search(face[1])
+        return face[0] if family and family[1] in rules else ""
+
+    return re.sub(r"[^{}]+\{\s*\}", "", FACE.sub(shown, css))
+
+
+def _with_variables(css: str, asked: Collection[str]) -> str:
+    return VARIABLE.sub(lambda found: found[0] if found[1] in asked else "", css)

@@ -7,6 +7,8 @@ Both are made again only if a page or a source of theirs changed.
 """
 
 import hashlib
+import html
+import inspect
 import json
 import re
 import struct
@@ -20,7 +22,7 @@ from sphinx.application import Sphinx
 from sphinx.builders.html import StandaloneHTMLBuilder
 from sphinx.config import Config
 
-from booktools import discovery, stylesheet
+from booktools import ROOT, discovery, fonts, stylesheet
 
 Context = dict[str, Any]
 
@@ -32,6 +34,7 @@ STYLES = (
     "copybutton.css",
     "mystnb.*.css",
     "exercise.css",
+    "katex/katex.min.css",
     "book.css",
 )
 SCRIPTS = (
@@ -40,18 +43,29 @@ SCRIPTS = (
     "sphinx_highlight.js",
     "clipboard.min.js",
     "copybutton.js",
-    "scripts/bootstrap.js",
+    "menus.js",
     "scripts/pydata-sphinx-theme.js",
     "scripts/sphinx-book-theme.js",
+    "copying.js",
     "book.js",
 )
 # Megabytes that no page asks for. Sources of the bundles stay: Sphinx does not copy them at each build.
-UNUSED = ("scripts/fontawesome.js*", "*.map", "vendor/*", "*webpack-macros.html", "images/logo_*")
+UNUSED = (
+    "scripts/fontawesome.js*",
+    "scripts/bootstrap.js*",
+    "*.map",
+    "vendor/*",
+    "*webpack-macros.html",
+    "images/logo_*",
+)
 SOURCE_MAP = re.compile(r"//# sourceMappingURL=.*")
 # The theme's list of what may scroll: to measure it all at once lays out the whole page. `book.js` takes its time.
 MAY_SCROLL = re.compile(r'\["pre",[^\]]*scrollable-table-container"\]')
+MARKUP = re.compile(r"<[^>]*>")
+HAN = "\u3000"  # no font of formulas has letters beyond it
+FORMULA_FONTS = ROOT / "booktools" / "static" / "katex" / "fonts"
 WORD = re.compile(r"[\w-]+")
-NAMED = re.compile(r'\b(?:class|id)="([^"]*)"')
+NAMED = re.compile(r'\b(?:class|id)="([^"]*)"|var\((--[\w-]+)')
 IMAGE = re.compile(r'<img\b[^>]*\bsrc="[^"]*_images/([^"]+)"[^>]*>')
 
 
@@ -128,8 +142,10 @@ def bundle(app: Sphinx, exception: Exception | None) -> None:
     texts = [path.read_text("utf8") for path in found]
     sheets = "".join(stylesheet.rebased(text, folder) for text, folder in zip(texts, folders, strict=True))
     searching = [_read(static, "searchtools.js"), "highlighted search-summary context kind-title kind-object kind-text"]
-    used = used_names(app, app.builder) | set(WORD.findall(" ".join([script, *searching])))
+    names, letters = used_names(app, app.builder)
+    used = names | set(WORD.findall(" ".join([script, *searching])))
     (static / "site.css").write_text(_sheet(app, sheets, used, _icon_fonts(app.builder)), "utf8")
+    fonts.reduce_all(FORMULA_FONTS, letters, Path(app.doctreedir, "fonts"), static / "katex" / "fonts")
     for path in sorted(static.rglob("*")):
         if path.is_file() and "katex" not in path.parts and _among(path.relative_to(static).as_posix(), UNUSED):
             path.unlink()
@@ -145,33 +161,41 @@ def _icon_fonts(builder: StandaloneHTMLBuilder) -> Path:
     return next(folder for folder in folders if folder.exists())
 
 
-def _sheet(app: Sphinx, sheets: str, used: set[str], fonts: Path) -> str:
+def _sheet(app: Sphinx, sheets: str, used: set[str], icons: Path) -> str:
     """The stylesheet for these names; taken from the build before where nothing changed."""
-    code = Path(stylesheet.__file__).read_text("utf8")
+    code = "".join(inspect.getsource(module) for module in (stylesheet, fonts))
     key = hashlib.sha256("\0".join([code, sheets, *sorted(used)]).encode()).hexdigest()
     kept = Path(app.doctreedir, "site.css")
     if kept.exists() and (text := kept.read_text("utf8")).startswith(f"/*{key}*/"):
         return text.split("\n", 1)[1]
-    css = stylesheet.purged(sheets, used)
-    css = stylesheet.icons(css, used, fonts) + css
+    css = stylesheet.without_idle(stylesheet.purged(sheets, used), used)
+    css = fonts.icons(css, used, icons) + css
     kept.write_text(f"/*{key}*/\n{css}", "utf8")
     return css
 
 
-def used_names(app: Sphinx, builder: StandaloneHTMLBuilder) -> set[str]:
-    """The classes and ids of all pages of this edition; only pages that changed are read."""
+def used_names(app: Sphinx, builder: StandaloneHTMLBuilder) -> tuple[set[str], str]:
+    """The classes, ids and variables of all pages of this edition, and the letters beside formulas.
+
+    Only pages that changed are read.
+    """
     record = Path(app.doctreedir, "names.json")
-    known: dict[str, tuple[int, list[str]]] = json.loads(record.read_text("utf8")) if record.exists() else {}
+    known: dict[str, tuple[int, list[str], str]] = json.loads(record.read_text("utf8")) if record.exists() else {}
     fresh = {}
     for path in pages(app, builder):
         name, stamp = path.relative_to(app.outdir).as_posix(), path.stat().st_mtime_ns
-        if known.get(name, (0, []))[0] == stamp:
+        if known.get(name, (0,))[0] == stamp:
             fresh[name] = known[name]
         else:
-            text = " ".join(NAMED.findall(path.read_text("utf8")))
-            fresh[name] = (stamp, sorted(set(text.split())))
+            text = path.read_text("utf8")
+            words = {word for found in NAMED.findall(text) for word in " ".join(found).split()}
+            letters = set(html.unescape(MARKUP.sub("", text))) if 'class="katex"' in text else set()
+            fresh[name] = (stamp, sorted(words), "".join(sorted(letter for letter in letters if letter < HAN)))
     record.write_text(json.dumps(fresh), "utf8")
-    return {name for _, found in fresh.values() for name in found}
+    return (
+        {name for _, names, _ in fresh.values() for name in names},
+        "".join(sorted({letter for _, _, letters in fresh.values() for letter in letters})),
+    )
 
 
 def pages(app: Sphinx, builder: StandaloneHTMLBuilder) -> Iterator[Path]:

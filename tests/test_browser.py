@@ -115,3 +115,132 @@ def test_hints_and_solutions_open_by_keyboard(page: Any, root: str) -> None:
     page.keyboard.press("Enter")
     assert fold.evaluate("fold => fold.open")
     assert "✓" in fold.inner_text()
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_menus_open_by_mouse_and_close(page: Any, root: str, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(f"{root}chapters/forward.html")
+    for name in ("launch", "source", "download"):
+        button, menu = page.locator(f".dropdown-{name} > button"), page.locator(f".dropdown-{name} > ul")
+        assert not menu.is_visible()
+        button.click()
+        assert button.get_attribute("aria-expanded") == "true"
+        box = menu.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+        assert box["y"] >= button.bounding_box()["y"]
+        assert page.locator(".dropdown-menu.show").count() == 1  # the one before it has closed
+    button.click()
+    assert not menu.is_visible()
+    button.click()
+    page.mouse.click(30, 700)
+    assert not menu.is_visible()
+    assert button.get_attribute("aria-expanded") == "false"
+    assert page.complaints == []
+
+
+def test_menus_open_by_keyboard(page: Any, root: str) -> None:
+    page.goto(f"{root}chapters/forward.html")
+    button, menu = page.locator(".dropdown-launch > button"), page.locator(".dropdown-launch > ul")
+    focused = "document.activeElement.textContent.trim()"
+    button.focus()
+    page.keyboard.press("Enter")
+    assert menu.is_visible()
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate(focused) == "Open in Binder"
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate(focused) == "Open in Colab"
+    page.keyboard.press("Escape")
+    assert not menu.is_visible()
+    assert button.evaluate("button => button === document.activeElement")
+    page.keyboard.press("ArrowDown")
+    assert menu.is_visible()
+    for _ in range(3):
+        page.keyboard.press("Tab")
+    assert not menu.is_visible()  # the focus has left it
+
+
+def test_the_way_back_to_the_top(page: Any, root: str) -> None:
+    """On a phone; on wide screens the theme leaves it out."""
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{root}chapters/forward.html")
+    button = page.locator("#pst-back-to-top")
+    page.mouse.wheel(0, 3000)
+    page.wait_for_function("scrollY === 3000")
+    page.wait_for_timeout(300)  # the page hears of it with the next frame
+    assert not button.is_visible()
+    page.mouse.wheel(0, -500)
+    button.click()
+    page.wait_for_function("scrollY === 0")
+
+
+# What a copy puts on the clipboard, read where the page has just put it.
+COPIED = """addEventListener("copy", (event) => (window.copied = event.clipboardData.getData("text/plain")))"""
+
+
+@pytest.mark.parametrize("edition", ["", "zh/"])
+def test_formulas_are_copied_as_tex(page: Any, root: str, edition: str) -> None:
+    page.goto(f"{root}{edition}chapters/forward.html")
+    page.evaluate(COPIED)
+    paragraph = page.locator("#sec-forward-recurrence > p", has=page.locator(".katex")).first
+    paragraph.evaluate("node => getSelection().selectAllChildren(node)")
+    page.evaluate("document.execCommand('copy')")
+    text = page.evaluate("window.copied")
+    sources = paragraph.locator("annotation").all_text_contents()
+    assert sources
+    for source in sources:
+        assert text.count(f"${source.strip()}$") >= 1
+    assert not re.search("[\u200b\u2061]", text)
+    # from the middle of a formula: the formula is whole
+    paragraph.locator(".katex .mord").first.evaluate(
+        "node => getSelection().setBaseAndExtent(node, 0, node.closest('p'), node.closest('p').childNodes.length)"
+    )
+    page.evaluate("document.execCommand('copy')")
+    assert page.evaluate("window.copied").startswith(f"${sources[0].strip()}$")
+    # text without formulas is the browser's own affair
+    page.evaluate("getSelection().selectAllChildren(document.querySelector('.bd-article h1'))")
+    page.evaluate("document.execCommand('copy')")
+    assert page.evaluate("window.copied") == ""
+    assert page.complaints == []
+
+
+def test_a_button_copies_a_displayed_formula(page: Any, root: str) -> None:
+    page.goto(f"{root}chapters/forward.html")
+    page.evaluate(COPIED)
+    assert page.locator(".copy-formula").count() == 0
+    for formula in page.locator(".formula").all()[:3]:
+        formula.hover()
+        button = formula.locator(".copy-formula")
+        button.click()
+        source = formula.locator("annotation").text_content().strip()
+        assert page.evaluate("window.copied").strip() == f"$$\n{source}\n$$"
+        assert button.inner_text() == "✓"
+    assert page.locator(".copy-formula").count() == 1
+
+
+@pytest.mark.parametrize("edition", ["", "zh/"])
+def test_wide_formulas_scroll_by_themselves(page: Any, root: str, edition: str) -> None:
+    """On the smallest phone; their numbers stay in sight, and links to them lead there."""
+    page.set_viewport_size({"width": 320, "height": 700})
+    page.goto(f"{root}{edition}chapters/forward.html")
+    page.add_style_tag(content=".formula-body .katex { width: 500px }")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    bodies = page.locator(".formula-body").all()
+    assert bodies
+    for body in bodies:
+        wide, room = body.evaluate("body => [body.scrollWidth, body.clientWidth]")
+        assert wide > room
+        body.evaluate("body => (body.scrollLeft = 40)")
+        assert body.evaluate("body => body.scrollLeft") == 40
+    numbers = page.locator(".formula .eqno").all()
+    assert len(numbers) > 3
+    for place, number in enumerate(numbers, 1):
+        box = number.bounding_box()
+        assert box["x"] + box["width"] <= 320
+        assert number.inner_text().startswith(f"(1.{place})")
+    links = page.locator("a[href^='#equation-eq-forward']:not(.headerlink)").all()
+    assert links
+    for link in links:
+        target = page.locator(f"[id='{link.get_attribute('href')[1:]}']")
+        assert link.text_content() == re.match(r"\(1\.\d+\)", target.locator(".eqno").text_content())[0]

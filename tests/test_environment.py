@@ -13,7 +13,7 @@ from booktools.notebooks import ENVIRONMENT
 from chapters import ROOT
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))
-CONDA_NAME = {"torch": "pytorch-cpu", "matplotlib": "matplotlib-base"}
+CONDA_NAME = {"torch": "pytorch-cpu", "matplotlib": "matplotlib-base", "brotli": "brotli-python"}
 
 
 def requirement(text: str) -> tuple[str, str]:

@@ -125,6 +125,11 @@ def test_both_languages_have_the_same_anchors(pages: dict[str, Page]) -> None:
             assert labels[0] == labels[1], name
 
 
+def test_each_page_has_one_title(pages: dict[str, Page]) -> None:
+    for name in expected_pages():
+        assert [tag for tag, _ in pages[name].tags].count("h1") == 1, name
+
+
 def test_no_id_is_used_twice(pages: dict[str, Page]) -> None:
     for name in expected_pages():
         ids = pages[name].ids

@@ -2,6 +2,7 @@
 
 import gzip
 import re
+import shutil
 import xml.etree.ElementTree as ElementTree
 import zipfile
 from collections.abc import Iterator
@@ -9,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fontTools.ttLib import TTFont
 from test_site import Page, expected_pages
 
-from booktools import audit, offline, stylesheet
+from booktools import audit, fonts, offline, phone, stylesheet
 from booktools.discovery import FORMULA, LONGEST, cut, sentences
-from booktools.weight import image_size
+from booktools.weight import FORMULA_FONTS, image_size
 
 HAN = re.compile(r"[\u3400-\u9fff]")
 
@@ -50,6 +52,8 @@ def test_pages_load_one_stylesheet_and_one_script(parsed: dict[str, Page], site:
         scripts = [values for tag, values in parsed[name].tags if tag == "script" and "src" in values]
         assert [Path(values["src"]).name for values in scripts] == ["site.js"], name
         assert all("defer" in values for values in scripts), name
+        styles = [values for tag, values in parsed[name].tags if tag == "link" and values.get("rel") == "stylesheet"]
+        assert [Path(values["href"]).name for values in styles] == ["site.css"], name
     assert not list(site.rglob("fontawesome.js"))
     assert not list(site.rglob("*.map"))
 
@@ -98,8 +102,8 @@ def test_icons_are_there(site: Path, browser: Any) -> None:
         assert page.evaluate("([font, text]) => document.fonts.check(font, text)", [f"{weight} 16px {family}", content])
         assert "Awesome" in family, classes
     page.close()
-    fonts = stylesheet.ICON.findall((site / "_static" / "site.css").read_text("utf8"))
-    assert fonts
+    icons = fonts.ICON.findall((site / "_static" / "site.css").read_text("utf8"))
+    assert icons
 
 
 def test_explorables_share_five_kilobytes(parsed: dict[str, Page]) -> None:
@@ -181,6 +185,39 @@ def test_rules_that_cannot_apply_are_dropped() -> None:
     assert left.count("{") == left.count("}")
 
 
+def test_variables_and_fonts_that_nothing_asks_for_are_dropped() -> None:
+    css = """:root{--used:var(--under);--under:1px;--idle:var(--below);--below:2px;--script:3px;--url:url("a;b")}
+        .x--idle:hover{width:var(--used);background:var(--url)} .y{--idle:0}
+        @font-face{font-family:Shown;src:url(s)} @font-face{font-family:Hidden;src:url(h)} p{font:1em Shown,serif}"""
+    left = stylesheet.without_idle(css, {"--script"})
+    for kept in ("--used:", "--under:", "--script:", '--url:url("a;b")', ".x--idle:hover{", "url(s)"):
+        assert kept in left
+    for dropped in ("--idle:var", "--below", "url(h)", ".y"):
+        assert dropped not in left
+    assert left.count("{") == left.count("}")
+
+
+def letters_of(fonts: Path) -> set[int]:
+    return {code for path in fonts.glob("*.woff2") for code in TTFont(path).getBestCmap()}
+
+
+@pytest.mark.parametrize("edition", ["", "zh/"])
+def test_the_fonts_of_formulas_have_their_letters(site: Path, browser: Any, edition: str) -> None:
+    """Each that the full fonts have is in the reduced ones; these are less than half as large."""
+    full, reduced = FORMULA_FONTS, site / edition / "_static" / "katex" / "fonts"
+    page = browser.new_page()
+    shown = ""
+    for path in sorted((site / edition / "chapters").glob("*.html")):
+        page.goto(path.as_uri())
+        shown += page.evaluate("[...document.querySelectorAll('.katex-html')].map((f) => f.textContent).join('')")
+    page.close()
+    asked = {ord(letter) for letter in shown}
+    assert len(asked) > 50
+    assert asked & letters_of(full) <= letters_of(reduced)
+    size = {folder: sum(path.stat().st_size for path in folder.glob("*.woff2")) for folder in (full, reduced)}
+    assert size[reduced] < 0.7 * size[full]
+
+
 def test_addresses_in_stylesheets_move_with_them() -> None:
     assert stylesheet.rebased("a{b:url('../x/y.svg')}", "styles") == "a{b:url(x/y.svg)}"
     assert stylesheet.rebased("a{b:url(data:x)}", "styles") == "a{b:url(data:x)}"
@@ -205,13 +242,14 @@ def shown(reader: Any, page: str, selector: str) -> Any:
 
 
 def test_reading_is_remembered(reader: Any, site: Path) -> None:
-    """In this browser alone: a mark in the contents, a link on the home page, in either language."""
+    """In this browser alone: marks in the contents and on the home page, a link to go on, in either language."""
     said: list[str] = []
     reader.on("pageerror", lambda error: said.append(str(error)))
     home, chapter = (site / "index.html").as_uri(), (site / "chapters" / "forward.html").as_uri()
+    in_plan = "#sec-index-plan a"
     reader.goto(home)
     assert reader.locator(".continue-reading").count() == 0
-    assert reader.locator("a.is-read").count() == 0
+    assert reader.locator("a.is-read, a.is-begun").count() == 0
     reader.goto(chapter)
     anchor = reader.locator(".bd-article section section[id^=sec-]").nth(3).get_attribute("id")
     reader.goto(f"{chapter}#{anchor}")
@@ -219,20 +257,43 @@ def test_reading_is_remembered(reader: Any, site: Path) -> None:
     link = shown(reader, home, ".continue-reading")
     assert reader.locator("a.is-read").count() == 0
     assert link.get_attribute("href").startswith(f"{chapter}#sec-")
+    begun = reader.locator(f"{in_plan}.is-begun").first
+    assert 10 < int(begun.get_attribute("data-read").rstrip("%")) < 50
+    assert begun.get_attribute("title").endswith("% read")
     reader.goto((site / "zh" / "index.html").as_uri())
-    reader.evaluate("localStorage.reading = JSON.stringify({read: [], page: 'chapters/forward', place: ''})")
+    reader.evaluate("localStorage.reading = JSON.stringify({page: 'chapters/forward', place: '', far: {}})")
     reader.reload()
     assert HAN.search(reader.locator(".continue-reading").inner_text())
     reader.goto(chapter)
     reader.locator(".prev-next-footer").scroll_into_view_if_needed()
     reader.wait_for_timeout(500)
-    assert shown(reader, home, "a.is-read").get_attribute("title") == "Read to the end"
+    assert shown(reader, home, "a.is-read").first.get_attribute("title") == "Read to the end"
+    assert reader.locator(f"{in_plan}.is-read").count() >= 1
+    reader.goto(f"{chapter}#{anchor}")  # who looks something up has still read the chapter
+    reader.wait_for_timeout(300)
+    assert shown(reader, home, f"{in_plan}.is-read").count() >= 1
     assert said == []
 
 
-def test_the_script_of_the_book_is_small(site: Path) -> None:
-    """Compressed; it is part of site.js."""
-    assert len(gzip.compress((site / "_static" / "book.js").read_bytes())) < 2048
+def test_each_chapter_is_remembered_by_itself(reader: Any, site: Path) -> None:
+    reader.goto((site / "index.html").as_uri())
+    reader.evaluate(
+        "localStorage.reading = JSON.stringify({page: 'x', far: {'chapters/forward': 0.42, 'chapters/gone': 1}})"
+    )
+    reader.goto((site / "chapters" / "notation.html").as_uri())
+    found = reader.locator(".bd-sidebar-primary a.is-begun, .bd-sidebar-primary a.is-read")
+    assert [link.get_attribute("data-read") for link in found.all()] == ["42%"]
+    reader.evaluate("localStorage.reading = 'not JSON'")
+    reader.reload()
+    assert reader.locator("a.is-begun").count() == 0
+
+
+def test_the_scripts_of_the_book_are_small(site: Path) -> None:
+    """Compressed; they are part of site.js, which does without the theme's 80 KB of Bootstrap."""
+    own = [(site / "_static" / name).read_bytes() for name in ("book.js", "copying.js", "menus.js")]
+    assert sum(len(gzip.compress(script)) for script in own) < 4096
+    assert (site / "_static" / "site.js").stat().st_size < 60_000
+    assert not list(site.rglob("bootstrap.js"))
 
 
 def test_paper_shows_what_is_folded(reader: Any, site: Path) -> None:
@@ -283,3 +344,34 @@ def test_the_audit_notices_what_is_over_budget() -> None:
     scores = {"performance": 94, "accessibility": 100, "best-practices": 100, "seo": 100}
     assert len(list(audit.over_budget(bad, scores))) == 5
     assert list(audit.over_budget(audit.Visit(size=1), None)) == []
+    late = audit.Visit(size=1, usable=2.6)
+    assert len(list(audit.over_budget(late, None))) == 1
+    assert list(audit.over_budget(audit.Visit(size=1, usable=2.4), None)) == []
+
+
+def test_a_slow_phone_is_slow(site: Path, browser: Any) -> None:
+    """The clock runs only where there is something to use; the slow line alone takes half a second."""
+    with audit.served(site) as base:
+        assert phone.once(browser, base + "chapters/notation.html") is None
+        seconds = phone.once(browser, base + "chapters/forward.html")
+    assert seconds is not None
+    assert 0.5 < seconds < 60
+
+
+def test_published_archives_are_named_on_the_home_pages(site: Path, tmp_path: Path) -> None:
+    """Only where they are, and not inside themselves."""
+    copy, place = tmp_path / "html", tmp_path / "offline"
+    shutil.copytree(site, copy, ignore=shutil.ignore_patterns("offline"))
+    for lang, edition in (("en", ""), ("zh", "zh/")):
+        home = copy / edition / "index.html"
+        home.write_text(offline.OFFER.sub("", home.read_text("utf8")), "utf8")
+        before = offline.pack(copy, lang, place).read_bytes()
+        for kinds in (("zip",), ("zip", "pdf"), ("zip", "pdf")):
+            if "pdf" in kinds:
+                (place / f"memory-in-a-loop-{lang}.pdf").write_bytes(b"%PDF-1.7")
+            offline.publish(copy, lang, place)
+            links = [link for link in Page(home).links if link.startswith("offline/")]
+            assert links == [f"offline/memory-in-a-loop-{lang}.{kind}" for kind in kinds]
+            assert all((home.parent / link).exists() for link in links)
+            assert bool(HAN.search(offline.OFFER.findall(home.read_text("utf8"))[0])) == (lang == "zh")
+        assert offline.pack(copy, lang, place).read_bytes() == before

@@ -45,30 +45,33 @@ document.addEventListener("DOMContentLoaded", () => {
   Search.htmlToText = (page, anchor) => text(page.replace(/<span class="katex-mathml">.*?<\/math><\/span>/gs, ""), anchor);
 });
 
-// Chapters read to their end, and the place to go on from. It stays in this browser.
+// How far each chapter was read, and the place to go on from. It stays in this browser.
 document.addEventListener("DOMContentLoaded", () => {
   const chinese = document.documentElement.lang === "zh-CN";
   const page = DOCUMENTATION_OPTIONS.pagename;
-  let kept = { read: [] };
+  let kept = {};
   try {
-    kept = { ...kept, ...JSON.parse(localStorage.reading || "{}") };
+    kept = JSON.parse(localStorage.reading || "{}");
   } catch {}
+  kept = { far: {}, ...kept }; // chapter → the part of it that was read, 0 to 1
   const keep = () => {
     try {
       localStorage.reading = JSON.stringify(kept);
     } catch {}
   };
-  const links = [...document.querySelectorAll(".bd-sidebar-primary li > a.internal")].map((link) => {
-    const path = link.href.split("#")[0];
-    return [link, /\/(chapters\/[\w-]+)\.html$/.exec(path)?.[1]];
-  });
+  const links = [...document.querySelectorAll(".bd-sidebar-primary li > a.internal, #sec-index-plan a.internal")]
+    .map((link) => [link, /\/(chapters\/[\w-]+)\.html$/.exec(link.href.split("#")[0])?.[1]])
+    .filter(([, name]) => name && name !== page);
   for (const [link, name] of links) {
-    if (!kept.read.includes(name)) continue;
-    link.classList.add("is-read");
-    link.title = chinese ? "已读完" : "Read to the end";
+    const far = kept.far[name];
+    if (!far) continue;
+    const part = Math.floor(100 * far) + "%";
+    link.classList.add(far < 1 ? "is-begun" : "is-read");
+    link.title = far < 1 ? (chinese ? "读了 " + part : part + " read") : chinese ? "已读完" : "Read to the end";
+    link.dataset.read = part;
   }
   if (page === "chapters/index") {
-    const link = links.find(([, name]) => name && name === kept.page)?.[0];
+    const link = links.find(([, name]) => name === kept.page)?.[0];
     const header = document.querySelector(".header-article-items__start");
     if (!link || !header) return;
     const text = link.textContent.trim();
@@ -79,17 +82,17 @@ document.addEventListener("DOMContentLoaded", () => {
   } else if (document.querySelector("div.cell, .bd-article .formula")) {
     const end = document.querySelector(".prev-next-footer");
     const reader = new IntersectionObserver(([seen]) => {
-      if (!seen.isIntersecting || kept.read.includes(page)) return;
-      kept.read.push(page);
+      if (!seen.isIntersecting) return;
+      kept.far[page] = 1;
       keep();
     });
     if (end) reader.observe(end);
     addEventListener("pagehide", () => {
-      const passed = [...document.querySelectorAll(".bd-article section section[id]")].filter(
-        (section) => section.getBoundingClientRect().top < 120,
-      );
+      const sections = [...document.querySelectorAll(".bd-article section section[id]")];
+      const passed = sections.filter((section) => section.getBoundingClientRect().top < 120);
       kept.page = page;
       kept.place = passed.length ? "#" + passed.at(-1).id : "";
+      kept.far[page] = Math.max(kept.far[page] ?? 0, Math.max(passed.length - 1, 0) / sections.length);
       keep();
     });
   }

@@ -246,8 +246,8 @@ def _shortcut_mistakes(h: Array, bends: Array, d: Array, W_h: Array, alpha: floa
             "从 h_t 出发的箭头有三个：到损失，到 a_{t+1}，还有一个直接到 h_{t+1}。",
         ),
         (
-            "g_t = d_t + W_h' delta_{t+1} + g_{t+1} and delta_t = alpha (1 - tanh² a_t) g_t; add delta_t h_{t-1}'.",
-            "g_t = d_t + W_h' delta_{t+1} + g_{t+1}，delta_t = alpha (1 - tanh² a_t) g_t；把 delta_t h_{t-1}' 加起来。",
+            "g_t = d_t + W_h.T delta_{t+1} + g_{t+1}, delta_t = alpha (1 - tanh² a_t) g_t; add up delta_t h_{t-1}.T.",
+            "g_t = d_t + g_{t+1} + W_h.T delta_{t+1}，delta_t = alpha (1 - tanh² a_t) g_t；累加 delta_t h_{t-1}.T。",
         ),
     ),
 )

@@ -1,0 +1,61 @@
+"""Fonts with only what the site shows: icons inside the stylesheet, the letters of formulas in files of their own."""
+
+import base64
+import io
+import logging
+import re
+from collections.abc import Collection
+from pathlib import Path
+
+ICON = re.compile(r'"\\([ef][0-9a-f]{3})"')  # a string of one character of the private area
+ICON_FONTS = (
+    # family, weight, file, classes that ask for it
+    ("Font Awesome 6 Free", 900, "fa-solid-900.ttf", {"fa-solid", "fas"}),
+    ("Font Awesome 6 Free", 400, "fa-regular-400.ttf", {"fa-regular", "far"}),
+    ("Font Awesome 6 Brands", 400, "fa-brands-400.ttf", {"fa-brands", "fab"}),
+)
+
+
+def reduced(font: Path, characters: Collection[int], kind: str, hinted: bool) -> bytes:
+    """The font with these characters only, as far as it has them; hints keep small print sharp on coarse screens."""
+    from fontTools import subset  # type: ignore[import-untyped]  # a quarter of a second, which builds that change no font need not spend
+
+    logging.getLogger("fontTools.subset").setLevel(logging.WARNING)
+    options = subset.Options(flavor=kind, layout_features=[], hinting=hinted, notdef_outline=True)
+    loaded = subset.load_font(str(font), options)
+    subsetter = subset.Subsetter(options)
+    subsetter.populate(unicodes=characters)
+    subsetter.subset(loaded)
+    out = io.BytesIO()
+    subset.save_font(loaded, out, options)
+    return out.getvalue()
+
+
+def icons(css: str, used: Collection[str], folder: Path) -> str:
+    """`@font-face` rules that hold the icons of a stylesheet themselves, so that no font is fetched."""
+    codes = {int(code, 16) for code in ICON.findall(css)}
+    rules = []
+    for family, weight, file, classes in ICON_FONTS:
+        if not classes & set(used):
+            continue
+        data = base64.b64encode(reduced(folder / file, codes, "woff", hinted=False)).decode()
+        rules.append(
+            f'@font-face{{font-family:"{family}";font-weight:{weight};font-display:block;'
+            f'src:url(data:font/woff;base64,{data}) format("woff")}}'
+        )
+    return "".join(rules)
+
+
+def reduce_all(sources: Path, characters: str, kept: Path, place: Path) -> None:
+    """Put the fonts of `sources` into `place`, each with these characters only; `kept` remembers them.
+
+    A font is made again only when the characters or the font changed.
+    """
+    kept.mkdir(exist_ok=True)
+    for source in sorted(sources.glob("*.woff2")):
+        known, asked = kept / source.name, kept / f"{source.name}.txt"
+        fresh = known.exists() and asked.read_text("utf8") == characters
+        if not fresh or known.stat().st_mtime < source.stat().st_mtime:
+            known.write_bytes(reduced(source, [ord(letter) for letter in characters], "woff2", hinted=True))
+            asked.write_text(characters, "utf8")
+        (place / source.name).write_bytes(known.read_bytes())

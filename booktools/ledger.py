@@ -1,0 +1,125 @@
+"""`python -m booktools.ledger`: the page `chapters/ledger.md`, written anew from `chapters/ledger.yml`.
+
+The data file lists every checkable claim of the five texts: where it stands, what it says, what holds, the chapter's
+place that shows it, and the numbers, each with the code that computes it. tests/test_ledger.py runs that code, and
+holds the page to the file. Claims of chapters that are still to come name no place.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from booktools.languages import LANGUAGES
+
+CHAPTERS = Path(__file__).resolve().parent.parent / "chapters"
+DATA, PAGE = CHAPTERS / "ledger.yml", CHAPTERS / "ledger.md"
+
+VERDICTS = {
+    "true": {"en": "true", "zh": "对"},
+    "conditional": {"en": "with conditions", "zh": "有条件"},
+    "misleading": {"en": "misleading", "zh": "易误解"},
+    "wrong": {"en": "wrong", "zh": "不对"},
+    "outdated": {"en": "was so", "zh": "已过时"},
+}
+HEAD = {
+    "en": ("the claim", "verdict", "what holds", "numbers", "where"),
+    "zh": ("论断", "判定", "实际情况", "数字", "出处"),
+}
+TO_COME = {"en": "to come", "zh": "待写"}
+COUNTED = {
+    "en": "Of {all} claims {counts}.",
+    "zh": "{all} 条论断中，{counts}。",
+}
+COUNT = {"en": "{n} are {verdict}", "zh": "{n} 条{verdict}"}
+BETWEEN = {"en": ", ", "zh": "，"}
+WORDS_AND = {"en": ":", "zh": "："}
+
+Claim = Mapping[str, Any]
+
+
+def load() -> dict[str, Any]:
+    """The data file: `about` (front matter of the page), `texts`, and `topics`, each with its claims."""
+    data: dict[str, Any] = yaml.safe_load(DATA.read_text("utf8"))
+    return data
+
+
+def claims(data: Mapping[str, Any]) -> list[Claim]:
+    return [claim for topic in data["topics"] for claim in topic["claims"]]
+
+
+def page(data: Mapping[str, Any]) -> str:
+    """The whole page, in both languages."""
+    parts = [HEADER]
+    for lang in LANGUAGES:
+        texts = "\n".join(f"- **{key}** {text[lang]}" for key, text in data["texts"].items())
+        counted = _counted(claims(data), lang)
+        parts.append(_cell(lang, f"(ch:ledger)=\n# {data['title'][lang]}", data["opening"][lang], texts, counted))
+    for topic in data["topics"]:
+        for lang in LANGUAGES:
+            heading = f"(sec:ledger-{topic['name']})=\n## {topic['title'][lang]}"
+            parts.append(_cell(lang, heading, _table(topic["claims"], lang)))
+    return "\n".join(parts)
+
+
+def _cell(lang: str, *blocks: str) -> str:
+    return "\n\n".join((f'+++ {{"lang": "{lang}"}}', *(block.strip() for block in blocks))) + "\n"
+
+
+def _counted(all_claims: Sequence[Claim], lang: str) -> str:
+    numbers = Counter(claim["verdict"] for claim in all_claims)
+    counts = (COUNT[lang].format(n=numbers[key], verdict=word[lang]) for key, word in VERDICTS.items() if numbers[key])
+    return COUNTED[lang].format(all=len(all_claims), counts=BETWEEN[lang].join(counts))
+
+
+def _table(rows: Sequence[Claim], lang: str) -> str:
+    lines = [HEAD[lang], ("---",) * len(HEAD[lang])]
+    for claim in rows:
+        said = f"{claim['claim'][lang]} ({', '.join(claim['in'])})"
+        verdict = VERDICTS[claim["verdict"]][lang]
+        lines.append((said, verdict, claim["holds"][lang], _numbers(claim, lang), _where(claim, lang)))
+    return "\n".join("| " + " | ".join(" ".join(cell.split()) for cell in line) + " |" for line in lines)
+
+
+def _numbers(claim: Claim, lang: str) -> str:
+    return "; ".join(_number(number, lang) for number in claim.get("numbers", ()))
+
+
+def _number(number: Mapping[str, Any], lang: str) -> str:
+    """`of` is a formula, or words in each language: $0.9^{99} = 2.951 \\times 10^{-5}$, or: units $4$."""
+    of, value = number["of"], str(number["is"])
+    if number["is"] is True:
+        return str(of[lang])
+    digits, _, power = value.partition("e")
+    if power:
+        value = f"{digits} \\times 10^{{{int(power)}}}"
+    relation = "\\approx" if "factor" in number else "="
+    return f"{of[lang]}{WORDS_AND[lang]} ${value}$" if isinstance(of, Mapping) else f"${of} {relation} {value}$"
+
+
+def _where(claim: Claim, lang: str) -> str:
+    return f"{{ref}}`{claim['shown']}`" if "shown" in claim else TO_COME[lang]
+
+
+HEADER = """---
+jupytext:
+  text_representation:
+    extension: .md
+    format_name: myst
+kernelspec:
+  display_name: Python 3
+  language: python
+  name: python3
+---
+"""
+
+
+def main() -> None:
+    PAGE.write_text(page(load()), "utf8")
+    print(PAGE)
+
+
+if __name__ == "__main__":
+    main()

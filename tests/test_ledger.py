@@ -1,0 +1,97 @@
+"""The claim ledger: every number is computed, every place exists, and the page is what the data file says."""
+
+import ast
+import math
+import re
+from collections import Counter
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import torch
+
+from booktools import ledger
+from chapters import ROOT
+
+DATA = ledger.load()
+CLAIMS = ledger.claims(DATA)
+NUMBERS = [
+    pytest.param(number, id=f"{claim['slug']}-{k}")
+    for claim in CLAIMS
+    for k, number in enumerate(claim.get("numbers", ()))
+]
+WRITTEN = "\n".join(path.read_text("utf8") for path in sorted((ROOT / "chapters").glob("*.md")))
+LABELS = set(re.findall(r"^\(([\w:.-]+)\)=$", WRITTEN, re.M))
+
+
+def computed(code: str) -> Any:
+    """The value of the last line of the code, as a plain number."""
+    *before, last = ast.parse(code).body
+    assert isinstance(last, ast.Expr), f"the last line must be the number: {code}"
+    names: dict[str, Any] = {}
+    torch.manual_seed(0)
+    exec("import math\nimport numpy as np\nimport torch", names)
+    exec(compile(ast.Module(before, []), "code", "exec"), names)
+    value = eval(compile(ast.Expression(last.value), "code", "eval"), names)
+    return value.item() if hasattr(value, "item") else value
+
+
+def half_a_unit(written: object) -> float:
+    """Half a unit in the last digit that is written: 2.951e-5 → 5e-9."""
+    exponent = Decimal(str(written)).as_tuple().exponent
+    assert isinstance(exponent, int)
+    return 0.5 * 10.0**exponent
+
+
+def agrees(value: Any, number: dict[str, Any]) -> bool:
+    wanted = number["is"]
+    if isinstance(wanted, bool):
+        return value is wanted
+    wanted = float(wanted)
+    if "factor" in number:
+        return bool(abs(math.log(value / wanted)) <= math.log(float(number["factor"])))
+    within = float(number["within"]) if "within" in number else half_a_unit(number["is"]) * (1 + 1e-9)
+    return bool(abs(value - wanted) <= within)
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_every_number_is_computed(number: dict[str, Any]) -> None:
+    value = computed(number["code"])
+    assert agrees(value, number), f"{number['code']} is {value}, not {number['is']}"
+
+
+def test_a_wrong_number_is_seen() -> None:
+    assert agrees(0.9**99, {"is": 2.951e-5})
+    assert not agrees(0.9**100, {"is": 2.951e-5})
+    assert agrees(3e21, {"is": 4.6e21, "factor": 10})
+    assert not agrees(3e20, {"is": 4.6e21, "factor": 10})
+    assert not agrees(1, {"is": 2})
+    assert agrees(9.9996, {"is": "10.000"})
+    assert not agrees(9.9994, {"is": "10.000"})
+    assert not agrees(False, {"is": True})
+
+
+def test_the_page_is_what_the_data_say() -> None:
+    assert ledger.PAGE.read_text("utf8") == ledger.page(DATA), "run python -m booktools.ledger"
+
+
+def test_every_place_exists() -> None:
+    missing = {claim["shown"] for claim in CLAIMS if "shown" in claim} - LABELS
+    assert not missing
+
+
+def test_claims_are_whole() -> None:
+    slugs = Counter(claim["slug"] for claim in CLAIMS)
+    assert max(slugs.values()) == 1
+    for claim in CLAIMS:
+        assert claim["verdict"] in ledger.VERDICTS, claim["slug"]
+        assert set(claim["in"]) <= set(DATA["texts"]), claim["slug"]
+        assert set(claim) <= {"slug", "in", "claim", "verdict", "holds", "shown", "numbers"}, claim["slug"]
+        for text in (*claim["claim"].values(), *claim["holds"].values()):
+            assert "|" not in text, f"{claim['slug']}: a bar ends the cell of the table: {text}"
+
+
+def test_every_wrong_claim_says_what_holds() -> None:
+    for claim in CLAIMS:
+        if claim["verdict"] != "true":
+            assert all(len(text) > 10 for text in claim["holds"].values()), claim["slug"]
