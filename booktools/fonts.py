@@ -7,7 +7,8 @@ import re
 from collections.abc import Collection
 from pathlib import Path
 
-ICON = re.compile(r'"\\([ef][0-9a-f]{3})"')  # a string of one character of the private area
+PRIVATE = "\ue000", "\uf8ff"  # first and last of the private characters: icons, and the strokes of formulas
+ICON = re.compile(rf'"(?:\\([ef][0-9a-f]{{3}})|([{PRIVATE[0]}-{PRIVATE[1]}]))"')  # one of them, as a code or as it is
 ICON_FONTS = (
     # family, weight, file, classes that ask for it
     ("Font Awesome 6 Free", 900, "fa-solid-900.ttf", {"fa-solid", "fas"}),
@@ -33,7 +34,7 @@ def reduced(font: Path, characters: Collection[int], kind: str, hinted: bool) ->
 
 def icons(css: str, used: Collection[str], folder: Path) -> str:
     """`@font-face` rules that hold the icons of a stylesheet themselves, so that no font is fetched."""
-    codes = {int(code, 16) for code in ICON.findall(css)}
+    codes = {int(code, 16) if code else ord(letter) for code, letter in ICON.findall(css)}
     rules = []
     for family, weight, file, classes in ICON_FONTS:
         if not classes & set(used):

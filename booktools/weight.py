@@ -190,12 +190,17 @@ def used_names(app: Sphinx, builder: StandaloneHTMLBuilder) -> tuple[set[str], s
             text = path.read_text("utf8")
             words = {word for found in NAMED.findall(text) for word in " ".join(found).split()}
             letters = set(html.unescape(MARKUP.sub("", text))) if 'class="katex"' in text else set()
-            fresh[name] = (stamp, sorted(words), "".join(sorted(letter for letter in letters if letter < HAN)))
+            fresh[name] = (stamp, sorted(words), "".join(sorted(filter(_of_formulas, letters))))
     record.write_text(json.dumps(fresh), "utf8")
     return (
         {name for _, names, _ in fresh.values() for name in names},
         "".join(sorted({letter for _, _, letters in fresh.values() for letter in letters})),
     )
+
+
+def _of_formulas(letter: str) -> bool:
+    """Whether a formula's font may have it: KaTeX draws the stroke of ≠ with a private character."""
+    return letter < HAN or fonts.PRIVATE[0] <= letter <= fonts.PRIVATE[1]
 
 
 def pages(app: Sphinx, builder: StandaloneHTMLBuilder) -> Iterator[Path]:

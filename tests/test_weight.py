@@ -1,6 +1,8 @@
 """What the site costs its readers, what it tells others, and that it can be taken along."""
 
+import base64
 import gzip
+import io
 import re
 import shutil
 import xml.etree.ElementTree as ElementTree
@@ -13,7 +15,7 @@ import pytest
 from fontTools.ttLib import TTFont
 from test_site import Page, expected_pages
 
-from booktools import audit, fonts, offline, phone, stylesheet
+from booktools import audit, offline, phone, stylesheet
 from booktools.discovery import FORMULA, LONGEST, cut, sentences
 from booktools.weight import FORMULA_FONTS, image_size
 
@@ -101,9 +103,16 @@ def test_icons_are_there(site: Path, browser: Any) -> None:
         assert re.fullmatch('"."', content), classes
         assert page.evaluate("([font, text]) => document.fonts.check(font, text)", [f"{weight} 16px {family}", content])
         assert "Awesome" in family, classes
+    boxes = page.evaluate(
+        "[...document.querySelectorAll('.admonition-title')].map((title) => getComputedStyle(title, '::after').content)"
+    )
     page.close()
-    icons = fonts.ICON.findall((site / "_static" / "site.css").read_text("utf8"))
-    assert icons
+    css = (site / "_static" / "site.css").read_text("utf8")
+    held = re.findall(r'font-family:"Font Awesome[^}]*base64,([^)]*)', css)
+    glyphs = {code for data in held for code in TTFont(io.BytesIO(base64.b64decode(data))).getBestCmap()}
+    asked = {content.strip('"') for content in boxes if content != "none"} | {content[1] for _, content, *_ in used}
+    assert len(asked) > 10
+    assert {ord(letter) for letter in asked} <= glyphs
 
 
 def test_explorables_share_five_kilobytes(parsed: dict[str, Page]) -> None:

@@ -165,7 +165,7 @@ def _with(rho: float, corner: float) -> Array:
         ),
         (
             "So with ρ < 1 it is transient exactly if np.linalg.norm(W, 2) > 1.",
-            "所以 ρ < 1 时，当且仅当 np.linalg.norm(W, 2) > 1 是先升后降。",
+            "所以 ρ < 1 时，先升后降当且仅当 np.linalg.norm(W, 2) > 1。",
         ),
     ),
 )
@@ -214,14 +214,14 @@ def fate(answer: Answer) -> None:
                     "transient" if right == "vanish" else "",
                     (
                         f"The norm of W is {sigma:.3g}, so no power exceeds 1. Use the largest singular value.",
-                        f"W 的范数是 {sigma:.3g}，所以没有哪个幂超过 1。要用最大奇异值。",
+                        f"W 的范数是 {sigma:.3g}，所以没有哪个幂的范数超过 1。要用最大奇异值。",
                     ),
                 ),
                 (
                     "vanish" if right == "explode" else "",
                     (
                         f"The largest modulus of an eigenvalue is {rho:.3g}; mind signs and complex numbers.",
-                        f"特征值的模最大是 {rho:.3g}；注意负数和复数。",
+                        f"特征值的模最大是 {rho:.3g}；特征值可能是负数或复数，别忘了取模。",
                     ),
                 ),
             ],

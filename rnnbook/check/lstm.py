@@ -85,7 +85,7 @@ def c_3(answer: Answer) -> None:
         (from_zero, ("You started from c_0 = 0; here c_0 = 2.", "你从 c_0 = 0 出发了，这里 c_0 = 2。")),
         (
             o[2] * np.tanh(right),
-            ("That is h_3, what is shown; c_3 is asked for.", "这是拿出来看的 h_3；问的是 c_3。"),
+            ("That is h_3, what is shown; c_3 is asked for.", "这是 h_3，是给人看的；问的是 c_3。"),
         ),
         (
             o[2] * right,
@@ -113,7 +113,7 @@ def c_3(answer: Answer) -> None:
         ),
         (
             "A stuck output gate: h is tanh c everywhere. np.allclose(h, np.tanh(c)) asks.",
-            "输出门卡住：处处都有 h 等于 tanh c。用 np.allclose(h, np.tanh(c)) 来问。",
+            "输出门卡住：h 处处等于 tanh c。用 np.allclose(h, np.tanh(c)) 来判断。",
         ),
         (
             "A stuck forget gate: c_t = c_{t-1} + i_t·g_t. A stuck input gate: c_t = f_t·c_{t-1} + g_t.",
@@ -137,7 +137,7 @@ def _confusions(stuck: str) -> list[tuple[str, Text]]:
     if stuck == "none":
         healthy = (
             "Here no gate is stuck, and yet you name one. Ask for equality at all steps and units.",
-            "这里没有门卡住，你却报了一个。要求所有时间步、所有单元都相等。",
+            "这里没有门卡住，你却报了一个。要所有时间步、所有单元都相等才算。",
         )
         return [(gate, healthy) for gate in "ifo"]
     missed = {
