@@ -18,24 +18,28 @@ CHAPTERS = Path(__file__).resolve().parent.parent / "chapters"
 DATA, PAGE = CHAPTERS / "ledger.yml", CHAPTERS / "ledger.md"
 
 VERDICTS = {
-    "true": {"en": "true", "zh": "对"},
-    "conditional": {"en": "with conditions", "zh": "有条件"},
-    "misleading": {"en": "misleading", "zh": "易误解"},
-    "wrong": {"en": "wrong", "zh": "不对"},
-    "outdated": {"en": "was so", "zh": "已过时"},
+    "true": {"en": "True.", "zh": "对。"},
+    "conditional": {"en": "True with conditions.", "zh": "有条件。"},
+    "misleading": {"en": "Misleading.", "zh": "易误解。"},
+    "wrong": {"en": "Wrong.", "zh": "不对。"},
+    "outdated": {"en": "It was so.", "zh": "已过时。"},
 }
-HEAD = {
-    "en": ("the claim", "verdict", "what holds", "numbers", "where"),
-    "zh": ("论断", "判定", "实际情况", "数字", "出处"),
+COUNT = {
+    "true": {"en": "{n} are true", "zh": "{n} 条对"},
+    "conditional": {"en": "{n} are true with conditions", "zh": "{n} 条有条件"},
+    "misleading": {"en": "{n} are misleading", "zh": "{n} 条易误解"},
+    "wrong": {"en": "{n} are wrong", "zh": "{n} 条不对"},
+    "outdated": {"en": "{n} were so once", "zh": "{n} 条已过时"},
 }
-TO_COME = {"en": "to come", "zh": "待写"}
-COUNTED = {
-    "en": "Of {all} claims {counts}.",
-    "zh": "{all} 条论断中，{counts}。",
-}
-COUNT = {"en": "{n} are {verdict}", "zh": "{n} 条{verdict}"}
+COUNTED = {"en": "Of {all} claims {counts}.", "zh": "{all} 条论断中，{counts}。"}
 BETWEEN = {"en": ", ", "zh": "，"}
-WORDS_AND = {"en": ":", "zh": "："}
+CLAIM = {
+    "en": "- *{claim}* ({texts}) **{verdict}** {holds} {numbers}{where}",
+    "zh": "- “{claim}”（{texts}）**{verdict}** {holds}{numbers}{where}",
+}
+NUMBERS = {"en": "Computed: {numbers}. ", "zh": "算得：{numbers}。"}
+SHOWN = {"en": "Shown in {{ref}}`{label}`.", "zh": "见{{ref}}`{label}`。"}
+TO_COME = {"en": "Its chapter is still to come.", "zh": "相应的章待写。"}
 
 Claim = Mapping[str, Any]
 
@@ -60,7 +64,7 @@ def page(data: Mapping[str, Any]) -> str:
     for topic in data["topics"]:
         for lang in LANGUAGES:
             heading = f"(sec:ledger-{topic['name']})=\n## {topic['title'][lang]}"
-            parts.append(_cell(lang, heading, _table(topic["claims"], lang)))
+            parts.append(_cell(lang, heading, _list(topic["claims"], lang)))
     return "\n".join(parts)
 
 
@@ -70,25 +74,28 @@ def _cell(lang: str, *blocks: str) -> str:
 
 def _counted(all_claims: Sequence[Claim], lang: str) -> str:
     numbers = Counter(claim["verdict"] for claim in all_claims)
-    counts = (COUNT[lang].format(n=numbers[key], verdict=word[lang]) for key, word in VERDICTS.items() if numbers[key])
+    counts = (text[lang].format(n=numbers[key]) for key, text in COUNT.items() if numbers[key])
     return COUNTED[lang].format(all=len(all_claims), counts=BETWEEN[lang].join(counts))
 
 
-def _table(rows: Sequence[Claim], lang: str) -> str:
-    lines = [HEAD[lang], ("---",) * len(HEAD[lang])]
-    for claim in rows:
-        said = f"{claim['claim'][lang]} ({', '.join(claim['in'])})"
-        verdict = VERDICTS[claim["verdict"]][lang]
-        lines.append((said, verdict, claim["holds"][lang], _numbers(claim, lang), _where(claim, lang)))
-    return "\n".join("| " + " | ".join(" ".join(cell.split()) for cell in line) + " |" for line in lines)
+def _list(topic: Sequence[Claim], lang: str) -> str:
+    return "\n".join(" ".join(_entry(claim, lang).split()) for claim in topic)
 
 
-def _numbers(claim: Claim, lang: str) -> str:
-    return "; ".join(_number(number, lang) for number in claim.get("numbers", ()))
+def _entry(claim: Claim, lang: str) -> str:
+    numbers = "; ".join(_number(number, lang) for number in claim.get("numbers", ()))
+    return CLAIM[lang].format(
+        claim=claim["claim"][lang],
+        texts=", ".join(claim["in"]),
+        verdict=VERDICTS[claim["verdict"]][lang],
+        holds=claim["holds"][lang],
+        numbers=NUMBERS[lang].format(numbers=numbers) if numbers else "",
+        where=SHOWN[lang].format(label=claim["shown"]) if "shown" in claim else TO_COME[lang],
+    )
 
 
 def _number(number: Mapping[str, Any], lang: str) -> str:
-    """`of` is a formula, or words in each language: $0.9^{99} = 2.951 \\times 10^{-5}$, or: units $4$."""
+    """`of` is a formula, or words in each language: $0.9^{99} = 2.951 \\times 10^{-5}$, or: ten units $10.000$."""
     of, value = number["of"], str(number["is"])
     if number["is"] is True:
         return str(of[lang])
@@ -96,11 +103,7 @@ def _number(number: Mapping[str, Any], lang: str) -> str:
     if power:
         value = f"{digits} \\times 10^{{{int(power)}}}"
     relation = "\\approx" if "factor" in number else "="
-    return f"{of[lang]}{WORDS_AND[lang]} ${value}$" if isinstance(of, Mapping) else f"${of} {relation} {value}$"
-
-
-def _where(claim: Claim, lang: str) -> str:
-    return f"{{ref}}`{claim['shown']}`" if "shown" in claim else TO_COME[lang]
+    return f"{of[lang]} ${value}$" if isinstance(of, Mapping) else f"${of} {relation} {value}$"
 
 
 HEADER = """---

@@ -22,7 +22,7 @@ def _blocks(weights: Sequence[Array], order: str, signs: Sequence[int] = (1, 1, 
     hints=(
         (
             "np.split(W_x, 3) gives the three blocks of rows, here z, r, n. Put them together again as r, z, n.",
-            "np.split(W_x, 3)给出三块行，这里依次是 z、r、n。按 r、z、n 重新拼起来。",
+            "np.split(W_x, 3) 给出三块行，这里依次是 z、r、n。按 r、z、n 重新拼起来。",
         ),
         (
             "The gate that keeps is 1 - σ(a) = σ(-a): what must happen to the rows that make a?",
@@ -113,7 +113,7 @@ def to_book(answer: Answer) -> None:
         ),
         (
             "Two bias vectors: always in PyTorch; in Keras only for the GRU.",
-            "两个偏置向量的情形：PyTorch 总是；Keras 只有 GRU。",
+            "每块有两个偏置向量的：PyTorch 的全部单元，Keras 的 GRU。",
         ),
     ),
 )
@@ -162,15 +162,15 @@ def parameters(answer: Answer) -> None:
     hints=(
         (
             "Look at the distance to 1. By which factor can one step shrink it at most?",
-            "看它到 1 的距离。一步至多能把这个距离缩小到几倍？",
+            "看它到 1 的距离。走一步，这个距离至少还剩原来的几倍？",
         ),
         (
             "1 - h_t = z(1 - h_{t-1}) + (1 - z)(1 - n), and n is below 1, so 1 - h_t > z(1 - h_{t-1}).",
-            "1 - h_t = z(1 - h_{t-1}) + (1 - z)(1 - n)，而 n 小于 1，所以 1 - h_t > z(1 - h_{t-1})。",
+            "1 - h_t = z(1 - h_{t-1}) + (1 - z)(1 - n)，而 n 不超过 1，所以 1 - h_t ≥ z(1 - h_{t-1})。",
         ),
         (
             "The distance is 1.5 at first, and at least the share 0.9 of it stays at every step.",
-            "距离起初是 1.5，每一步至少留下它的 0.9 倍。",
+            "距离起初是 1.5，每走一步至少还剩 0.9 倍。二十步之后呢？",
         ),
     ),
 )
@@ -284,7 +284,7 @@ def fold(answer: Answer) -> None:
                 ),
                 (
                     b.sum(axis=0),
-                    ("What came earlier must be multiplied by the later a.", "先来的 b 要乘上后面各步的 a。"),
+                    ("What came earlier must be multiplied by the later a.", "先到的 b 要乘上后面各步的 a。"),
                 ),
                 (
                     _applied(a, b, np.ones(H)),

@@ -407,7 +407,7 @@ def leaks(answer: Answer) -> None:
                 but(3),
                 (
                     "(d) A live machine has no future to read, whatever the recorded test says.",
-                    "（d）运转中的机器没有未来可读，不管录下的测试怎么说。",
+                    "（d）运转中的机器没有未来可读，在录下的数据上测得再好也没用。",
                 ),
             ),
             (
