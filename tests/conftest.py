@@ -9,8 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_runtest_setup() -> None:
+    """Every test begins in single precision: some execute chapters in this process, and a chapter may prefer double."""
+    torch.set_default_dtype(torch.float32)
 
 
 @pytest.fixture(scope="session")
