@@ -212,7 +212,7 @@ def letters_of(fonts: Path) -> set[int]:
 
 @pytest.mark.parametrize("edition", ["", "zh/"])
 def test_the_fonts_of_formulas_have_their_letters(site: Path, browser: Any, edition: str) -> None:
-    """Each that the full fonts have is in the reduced ones; these are less than half as large."""
+    """Each that the full fonts have is in the reduced ones; these are a fifth smaller at least."""
     full, reduced = FORMULA_FONTS, site / edition / "_static" / "katex" / "fonts"
     page = browser.new_page()
     shown = ""
@@ -224,7 +224,7 @@ def test_the_fonts_of_formulas_have_their_letters(site: Path, browser: Any, edit
     assert len(asked) > 50
     assert asked & letters_of(full) <= letters_of(reduced)
     size = {folder: sum(path.stat().st_size for path in folder.glob("*.woff2")) for folder in (full, reduced)}
-    assert size[reduced] < 0.7 * size[full]
+    assert size[reduced] < 0.8 * size[full]
 
 
 def test_addresses_in_stylesheets_move_with_them() -> None:
