@@ -108,7 +108,8 @@ def _among(filename: Any, patterns: tuple[str, ...]) -> bool:
 
 def sized(tag: str, source: Path | None) -> str:
     """An image's tag with its size, so that nothing jumps when it arrives, and with leave to arrive late."""
-    size = image_size(source) if source and "width" not in tag else None
+    said = re.search(r"\swidth=", re.sub(r'"[^"]*"', '""', tag))  # by the tag, not in its alternative text
+    size = image_size(source) if source and not said else None
     given = f'width="{size[0]}" height="{size[1]}" ' if size else ""
     return tag.replace("<img ", f'<img {given}loading="lazy" decoding="async" ', 1)
 

@@ -17,7 +17,7 @@ from test_site import Page, expected_pages
 
 from booktools import audit, offline, phone, stylesheet
 from booktools.discovery import FORMULA, LONGEST, cut, sentences
-from booktools.weight import FORMULA_FONTS, image_size
+from booktools.weight import FORMULA_FONTS, image_size, sized
 
 HAN = re.compile(r"[\u3400-\u9fff]")
 
@@ -75,6 +75,13 @@ def test_images_have_their_size(parsed: dict[str, Page]) -> None:
                 assert values["loading"] == "lazy", name
                 seen += 1
     assert seen
+
+
+def test_an_image_that_speaks_of_width_gets_its_size(tmp_path: Path) -> None:
+    picture = tmp_path / "plot.svg"
+    picture.write_text('<svg xmlns="http://www.w3.org/2000/svg" width="72pt" height="36pt"></svg>')
+    assert sized('<img alt="against width=2" src="a"/>', picture).startswith('<img width="96" height="48" ')
+    assert "96" not in sized('<img width="5" alt="" src="a"/>', picture)
 
 
 def test_sizes_are_css_pixels(tmp_path: Path) -> None:
