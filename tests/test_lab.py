@@ -27,10 +27,16 @@ OPTIONS = (
     "--ip=127.0.0.1",
     "--port=0",
     "--IdentityProvider.token=",
+    "--LabApp.expose_app_in_browser=True",  # so that the kernel can be asked whether it listens
     "--LabApp.extension_manager=readonly",
     "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     "--LabApp.news_url=",
 )
+LISTENS = """() => {
+    const session = window.jupyterapp?.shell.currentWidget?.sessionContext;
+    const kernel = session?.session?.kernel;
+    return session?.isReady && kernel?.connectionStatus === "connected" && kernel.status === "idle";
+}"""
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -105,16 +111,9 @@ class Notebook:
         return [cell.get_attribute("data-windowed-list-index") for cell in cells.all()]
 
     def run_all(self) -> None:
-        begun = self.page.locator(".jp-Notebook .jp-InputPrompt").filter(has_text=re.compile("[0-9*]"))
-
-        def begin() -> bool:  # a kernel that has only just started may not hear it
-            if not begun.count():
-                self.page.get_by_role("menuitem", name="Run", exact=True).click()
-                self.page.locator("li[data-command='runmenu:run-all']").click()
-                self.page.wait_for_timeout(1000)
-            return bool(begun.count())
-
-        self.until(begin)
+        self.page.wait_for_function(LISTENS)  # without a kernel, JupyterLab asks which one to take
+        self.page.get_by_role("menuitem", name="Run", exact=True).click()
+        self.page.locator("li[data-command='runmenu:run-all']").click()
         last = numbered(self.page.locator(f".jp-Notebook [data-windowed-list-index='{self.last}']"))
         self.until(last.count)
 
