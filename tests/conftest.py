@@ -15,8 +15,13 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def pytest_runtest_setup() -> None:
-    """Every test begins in single precision: some execute chapters in this process, and a chapter may prefer double."""
+    """Every test begins alike, whatever ran before it: same seed, one thread, single precision.
+
+    Some execute chapters in this process, and a chapter may prefer double precision.
+    """
     torch.set_default_dtype(torch.float32)
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")

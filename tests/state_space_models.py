@@ -3,11 +3,9 @@
 from dataclasses import replace
 
 import torch
-from torch import Tensor
+from drawn import F64
 
 from rnnbook.statespace import StateSpace
-
-F64 = torch.float64
 
 
 def random_model(n, p, seed=0, radius=0.95):
@@ -99,7 +97,3 @@ def cut(model, T):
     """The model of the first T steps."""
     own = {name: getattr(model, name) for name in "ACQR"}
     return replace(model, **{name: X[:T] for name, X in own.items() if X.dim() > 2 and X.shape[0] > 1})
-
-
-def gap(X: Tensor, Y: Tensor) -> float:
-    return (X - Y).abs().max().item()

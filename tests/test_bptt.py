@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from drawn import F64, gap
 
 from rnnbook import bptt
 from rnnbook.bptt import elman
@@ -11,7 +12,6 @@ from rnnbook.bptt_lstm import lstm
 from rnnbook.cells import GRU, LSTM, Elman, LayerNormLSTM
 from rnnbook.recurrent import Recurrent
 
-F64 = torch.float64
 T, B, I, H = 10, 3, 4, 5
 CELLS = {
     "elman tanh": lambda: Elman(I, H, dtype=F64),
@@ -25,12 +25,6 @@ CELLS = {
 }
 every_cell = pytest.mark.parametrize("name", CELLS)
 four_kinds = pytest.mark.parametrize("name", ["elman tanh", "lstm", "gru after old", "gru before old"])
-
-
-@pytest.fixture(autouse=True)
-def _seed_and_one_thread():
-    torch.manual_seed(0)
-    torch.set_num_threads(1)
 
 
 def parts(state):
@@ -49,10 +43,6 @@ def everything(layer, x, state, lengths=None):
     loss = (y * torch.randn_like(y)).sum() + sum((p * torch.randn_like(p)).sum() for p in parts(last))
     inputs = [x, *parts(state), *layer.parameters()]
     return [y, *parts(last), *torch.autograd.grad(loss, inputs)]
-
-
-def gap(first, second):
-    return max((a - b).abs().max().item() for a, b in zip(first, second, strict=True))
 
 
 @every_cell

@@ -2,20 +2,14 @@
 
 import pytest
 import torch
+from drawn import F64, gap
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
 from rnnbook.cells import GRU, LSTM, Elman, LayerNormElman, LayerNormLSTM, Leaky, convert_gru
 
-F64 = torch.float64
 CONVENTIONS = [("after", "old"), ("after", "new"), ("before", "old"), ("before", "new")]
-
-
-@pytest.fixture(autouse=True)
-def _seed_and_one_thread():
-    torch.manual_seed(0)
-    torch.set_num_threads(1)
 
 
 def every_cell(I=3, H=4, dtype=F64):
@@ -25,10 +19,6 @@ def every_cell(I=3, H=4, dtype=F64):
     yield Leaky(I, H, 0.9, dtype=dtype)
     yield LayerNormElman(I, H, dtype=dtype)
     yield LayerNormLSTM(I, H, dtype=dtype)
-
-
-def gap(a, b):
-    return (a - b).abs().max().item()
 
 
 def test_each_cell_maps_a_step_to_a_step():

@@ -11,20 +11,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from booktools.ledger import HEADER
 from chapters import ROOT
 
 Build = Callable[[str], subprocess.CompletedProcess[str]]
-HEADER = """---
-jupytext:
-  text_representation:
-    extension: .md
-    format_name: myst
-kernelspec:
-  display_name: Python 3
-  language: python
-  name: python3
----
-"""
 PROSE = """
 +++ {{"lang": "en"}}
 

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from drawn import F64
 
 from rnnbook.cells import GRU, LSTM, Elman, LayerNormElman, LayerNormLSTM, Leaky
 from rnnbook.flow import (
@@ -21,7 +22,6 @@ from rnnbook.nonnormal import spectral_radius
 from rnnbook.orthogonal import orthogonal
 from rnnbook.recurrent import Bidirectional, Recurrent, Stacked
 
-F64 = torch.float64
 CELLS = {
     "elman": lambda I, H: Elman(I, H, dtype=F64),
     "relu": lambda I, H: Elman(I, H, "relu", dtype=F64),
@@ -34,12 +34,6 @@ CELLS = {
     "orthogonal": lambda I, H: orthogonal(Elman(I, H, dtype=F64)),
 }
 every_cell = pytest.mark.parametrize("name", CELLS)
-
-
-@pytest.fixture(autouse=True)
-def _seed_and_one_thread():
-    torch.manual_seed(0)
-    torch.set_num_threads(1)
 
 
 def norm2(A):

@@ -4,16 +4,9 @@ from itertools import product
 
 import pytest
 import torch
+from drawn import F64
 
 from rnnbook.hmm import MarkovChain, forward_backward, noisy_chain, noisy_chain_model, viterbi
-
-F64 = torch.float64
-
-
-@pytest.fixture(autouse=True)
-def _seed():
-    torch.manual_seed(0)
-    torch.set_num_threads(1)
 
 
 def random_chain(K, zeros=False):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from drawn import F64, gap, randn, random_rnn
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.linalg import solve_discrete_are
@@ -13,27 +14,6 @@ from rnnbook.innovations import autocovariance, dare, invertible_form, predictor
 from rnnbook.modes import spectral_radius
 from rnnbook.realisation import LinearRNN
 from rnnbook.varma import VARMA, harvey, history, innovations_form, to_varma
-
-F64 = torch.float64
-
-
-@pytest.fixture(autouse=True)
-def _seed_and_one_thread():
-    torch.manual_seed(0)
-    torch.set_num_threads(1)
-
-
-def randn(*shape):
-    return torch.randn(*shape, dtype=F64)
-
-
-def gap(a, b):
-    return (a - b).abs().max().item()
-
-
-def random_rnn(n, I=1, O=1, radius=0.9):
-    W = randn(n, n)
-    return LinearRNN(W * radius / spectral_radius(W), randn(n, I), randn(O, n), randn(O, I))
 
 
 def scalar(*numbers):

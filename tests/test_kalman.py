@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from state_space_models import F64, conditioned, cut, data, gap, random_model, varying_model
+from drawn import F64, gap
+from state_space_models import conditioned, cut, data, random_model, varying_model
 from statsmodels.api import datasets
 from statsmodels.tsa.statespace.kalman_smoother import KalmanSmoother
 
@@ -15,12 +16,6 @@ from rnnbook.statespace import StateSpace, autoregression, local_level
 MISSING = ["none", "anywhere", "together", "in groups"]
 NILE = torch.from_numpy(datasets.nile.load_pandas().data["volume"].to_numpy().astype(float).copy())[:, None, None]
 PUBLISHED = {"q": 1469.1, "r": 15099.0}  # Durbin & Koopman 2012, section 2.10
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    torch.manual_seed(0)
-    torch.set_num_threads(1)
 
 
 def nile(missing):

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from drawn import F64, gap
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -9,21 +10,9 @@ from rnnbook.mingru import MinGRU, MinGRULayer
 from rnnbook.recurrent import Bidirectional, Recurrent, Stacked
 from rnnbook.scan import RUN, scan_log
 
-F64 = torch.float64
 ALGORITHMS = [*RUN, "loop"]
 candidates = pytest.mark.parametrize("candidate", ["linear", "positive"])
 LENGTHS = [40, 2, 17, 40, 1]
-
-
-@pytest.fixture(autouse=True)
-def _seed_and_one_thread():
-    torch.manual_seed(0)
-    torch.set_num_threads(1)
-
-
-def gap(first, second):
-    """The largest difference; NaN where there is a NaN."""
-    return torch.stack([(a - b).abs().max() for a, b in zip(first, second, strict=True)]).max().item()
 
 
 def outputs_and_gradients(layer, x, state=None, **padding):

@@ -5,6 +5,7 @@ import math
 
 import pytest
 import torch
+from drawn import F64
 
 from rnnbook.nonnormal import (
     euler_limit,
@@ -16,15 +17,8 @@ from rnnbook.nonnormal import (
     transient_peak,
 )
 
-F64 = torch.float64
 STEEP = torch.tensor([[0.9, 5.0], [0.0, 0.9]], dtype=F64)
 GENTLE = torch.tensor([[0.95, 1.0], [0.0, 0.95]], dtype=F64)
-
-
-@pytest.fixture(autouse=True)
-def _seed_and_one_thread():
-    torch.manual_seed(0)
-    torch.set_num_threads(1)
 
 
 def orthogonal(n):

@@ -4,21 +4,15 @@ import math
 
 import pytest
 import torch
+from drawn import F64
 
 from rnnbook import orthogonal as module
 from rnnbook.cells import GRU, LSTM, Elman
 from rnnbook.orthogonal import cayley, exponential, householder, orthogonal, skew
 from rnnbook.recurrent import Recurrent
 
-F64 = torch.float64
 METHODS = ["cayley", "exponential", "householder"]
 MAPS = [cayley, exponential]
-
-
-@pytest.fixture(autouse=True)
-def _seed_and_one_thread():
-    torch.manual_seed(0)
-    torch.set_num_threads(1)
 
 
 def deviation(Q):

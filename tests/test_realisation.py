@@ -5,12 +5,13 @@ import math
 import numpy as np
 import pytest
 import torch
+from drawn import F64, gap, randn, random_rnn
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.linalg import solve_discrete_lyapunov
 
 from rnnbook.cells import Elman
-from rnnbook.modes import memory_capacity, modes, spectral_radius
+from rnnbook.modes import memory_capacity, modes
 from rnnbook.realisation import (
     Delayed,
     LinearRNN,
@@ -26,28 +27,6 @@ from rnnbook.realisation import (
     units,
 )
 from rnnbook.recurrent import Recurrent
-
-F64 = torch.float64
-
-
-@pytest.fixture(autouse=True)
-def _seed_and_one_thread():
-    torch.manual_seed(0)
-    torch.set_num_threads(1)
-
-
-def randn(*shape):
-    return torch.randn(*shape, dtype=F64)
-
-
-def random_rnn(n, I=1, O=1, radius=0.9, skip=True):
-    W = randn(n, n)
-    D = randn(O, I) if skip else torch.zeros(O, I, dtype=F64)
-    return LinearRNN(W * radius / spectral_radius(W), randn(n, I), randn(O, n), D)
-
-
-def gap(a, b):
-    return (a - b).abs().max().item()
 
 
 def moving_average(*theta):

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from drawn import F64, gap
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -12,7 +13,6 @@ from rnnbook.exchange import from_torch, to_torch
 from rnnbook.orthogonal import orthogonal
 from rnnbook.recurrent import Bidirectional, Recurrent, Stacked
 
-F64 = torch.float64
 BACKENDS = ["bptt", "loop", "torch"]
 CELLS = {
     "elman": lambda I, H: Elman(I, H, dtype=F64),
@@ -34,18 +34,8 @@ every_pair = pytest.mark.parametrize(("name", "backend"), PAIRS)
 LENGTHS = [7, 2, 5, 7, 1]
 
 
-@pytest.fixture(autouse=True)
-def _seed_and_one_thread():
-    torch.manual_seed(0)
-    torch.set_num_threads(1)
-
-
 def leaves(state):
     return [leaf for part in state for leaf in leaves(part)] if isinstance(state, tuple) else [state]
-
-
-def gap(first, second):
-    return max((a - b).abs().max().item() for a, b in zip(first, second, strict=True))
 
 
 def gradients(layer, loss):

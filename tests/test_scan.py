@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from drawn import gap
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,18 +14,6 @@ F64, F32, C128 = torch.float64, torch.float32, torch.complex128
 ALGORITHMS = list(RUN)
 both_kinds = pytest.mark.parametrize("dtype", [F64, C128], ids=["real", "complex"])
 starts = pytest.mark.parametrize("start", [False, True], ids=["from zero", "from h_0"])
-
-
-@pytest.fixture(autouse=True)
-def _seed_and_one_thread():
-    torch.manual_seed(0)
-    torch.set_num_threads(1)
-
-
-def gap(first, second):
-    """The largest difference; NaN where there is a NaN."""
-    gaps = [(a - b).abs().max() for a, b in zip(first, second, strict=True) if a.numel() > 0]
-    return torch.stack(gaps).max().item()
 
 
 def draw(T, B=2, H=3, dtype=F64, start=True):

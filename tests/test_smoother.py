@@ -5,19 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from state_space_models import F64, conditioned, data, gap, random_model, varying_model
+from drawn import F64, gap
+from state_space_models import conditioned, data, random_model, varying_model
 from statsmodels.tsa.statespace.kalman_smoother import KalmanSmoother
 from test_kalman import MISSING, NILE, PUBLISHED, nile, with_statsmodels
 
 from rnnbook import diffuse, kalman, parallel
 from rnnbook.smoother import rts, smooth, two_filter
 from rnnbook.statespace import StateSpace, local_level
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    torch.manual_seed(0)
-    torch.set_num_threads(1)
 
 
 @pytest.mark.parametrize("missing", MISSING)

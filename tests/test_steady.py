@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 import torch
+from drawn import F64, gap
 from scipy.linalg import solve_discrete_are
-from state_space_models import F64, data, gap, random_model
+from state_space_models import data, random_model
 
 from rnnbook import kalman, kalman_network
 from rnnbook.smoother import smooth
@@ -26,12 +27,6 @@ REFERENCE = {
     (0.8, 1, 2): (1.561126, 0.438380, 0.449296, 0.703667, 0.802577),
 }
 every_reference = pytest.mark.parametrize("aqr", list(REFERENCE))
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    torch.manual_seed(0)
-    torch.set_num_threads(1)
 
 
 def one_state(a, q, r):

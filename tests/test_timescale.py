@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from drawn import F64
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,14 +27,7 @@ from rnnbook.timescale import (
     time_constant,
 )
 
-F64 = torch.float64
 shares = st.floats(1e-6, 1 - 1e-6)
-
-
-@pytest.fixture(autouse=True)
-def _seed_and_one_thread():
-    torch.manual_seed(0)
-    torch.set_num_threads(1)
 
 
 def seeded(seed):

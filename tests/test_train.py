@@ -16,14 +16,6 @@ from rnnbook import checkpoint, progress, tasks
 from rnnbook.train import Interrupted, NotFiniteError, Record, fit, one_cycle
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 class Reader(nn.Module):
     """A tanh RNN with a linear read-out, dropout in between; returns (o, state)."""
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 import torch
+from drawn import F64, gap, randn, random_rnn
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from statsmodels.tsa.ar_model import AutoReg
@@ -15,7 +16,7 @@ from statsmodels.tsa.statespace.varmax import VARMAX
 
 from rnnbook.cells import Elman
 from rnnbook.innovations import predictor
-from rnnbook.modes import modes, spectral_radius
+from rnnbook.modes import modes
 from rnnbook.realisation import LinearRNN, degree, equivalent, from_elman, hankel, minimal, smallest, to_elman, units
 from rnnbook.recurrent import Recurrent
 from rnnbook.varma import (
@@ -27,22 +28,6 @@ from rnnbook.varma import (
     leverrier_faddeev,
     to_varma,
 )
-
-F64 = torch.float64
-
-
-@pytest.fixture(autouse=True)
-def _seed_and_one_thread():
-    torch.manual_seed(0)
-    torch.set_num_threads(1)
-
-
-def randn(*shape):
-    return torch.randn(*shape, dtype=F64)
-
-
-def gap(a, b):
-    return (a - b).abs().max().item()
 
 
 def scaled(X, radius):
@@ -68,11 +53,6 @@ def impulse(model, count):
             total = total + model.A[i - 1] @ psi[j - i]
         psi.append(total)
     return torch.stack(psi)
-
-
-def random_rnn(n, I=1, O=1, radius=0.9):
-    W = randn(n, n)
-    return LinearRNN(W * radius / spectral_radius(W), randn(n, I), randn(O, n), randn(O, I))
 
 
 def test_one_varma_is_three_different_networks():

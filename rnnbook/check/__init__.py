@@ -7,7 +7,7 @@ when it is first asked for. Only numpy is needed; tensors are accepted.
 import os
 
 from rnnbook.check import record
-from rnnbook.check.answer import Answer, judge
+from rnnbook.check.answer import Answer, Mistakes, judge
 from rnnbook.check.messages import EXTRA, Text, fill
 from rnnbook.check.registry import exercise, exercise_ids, find, hints_of, nearest, topics
 from rnnbook.check.result import Note, Progress, Result
@@ -16,6 +16,7 @@ from rnnbook.check.values import Array
 __all__ = [
     "Answer",
     "Array",
+    "Mistakes",
     "Text",
     "check",
     "exercise",

@@ -158,7 +158,7 @@ def variances(answer: Answer) -> None:
         rtol=2e-3,
         mistakes=[
             (
-                np.array([P, P_s, P_f]),
+                [P, P_s, P_f],
                 (
                     "P_f and P_s are exchanged; the smoother's error is the smaller.",
                     "P_f 和 P_s 写反了，平滑器的误差更小。",
@@ -169,30 +169,30 @@ def variances(answer: Answer) -> None:
                 ("These are standard deviations; variances are asked for.", "这是标准差，要的是方差。"),
             ),
             (
-                np.array([1.0, 0.5, 1 / 3]),
+                [1.0, 0.5, 1 / 3],
                 ("These are in units of r; multiply by r = 4.", "这是以 r 为单位的值，还要乘以 r = 4。"),
             ),
             (
-                np.array([P, P_f, P_f / 2]),
+                [P, P_f, P_f / 2],
                 (
                     "One half is the limit of a very slow walk; here k = 1/2.",
                     "一半是走得极慢时的极限，这里 k = 1/2。",
                 ),
             ),
             (
-                np.array([P, P_f, 2 / 3]),
+                [P, P_f, 2 / 3],
                 ("2/3 is the ratio P_s/P_f; multiply by P_f.", "2/3 是比值 P_s/P_f，还要乘以 P_f。"),
             ),
             (
-                np.array([P, 0.5, P_s]),
+                [P, 0.5, P_s],
                 ("1/2 is the gain K; P_f is K·r.", "1/2 是增益 K，P_f 等于 K·r。"),
             ),
             (
-                np.array([P, P_f, 1 / 3]),
+                [P, P_f, 1 / 3],
                 ("1/3 is P_s/r; multiply by r.", "1/3 是 P_s/r，还要乘以 r。"),
             ),
             (
-                np.array([exchanged, 2 * K, 2 * K / (2 - K)]),
+                [exchanged, 2 * K, 2 * K / (2 - K)],
                 (
                     "q and r are exchanged: q = 2 belongs to the steps of the walk.",
                     "q 和 r 用反了：q = 2 是游走每一步的方差。",
@@ -220,6 +220,14 @@ def variances(answer: Answer) -> None:
     ),
 )
 def sizes(answer: Answer) -> None:
+    temperature = (
+        "The temperature is not seen and acts on nothing: it needs no unit.",
+        "温度看不见，也不起作用，不需要单元。",
+    )
+    without_skip = (
+        "That is without a skip; with it each half needs two units.",
+        "那是没有跳跃连接的情形；有了它，每一半只要两个。",
+    )
     got = answer.value(kind="array")
     answer.shape(got, (3,))
     answer.equals(
@@ -227,51 +235,27 @@ def sizes(answer: Answer) -> None:
         np.array([2.0, 4.0, 1.0]),
         rtol=1e-6,
         mistakes=[
+            ([3.0, 6.0, 1.0], temperature),
+            ([3.0, 6.0, 2.0], temperature),
             (
-                np.array([3.0, 6.0, 1.0]),
-                (
-                    "The temperature is not seen and acts on nothing: it needs no unit.",
-                    "温度看不见，也不起作用，不需要单元。",
-                ),
-            ),
-            (
-                np.array([3.0, 6.0, 2.0]),
-                (
-                    "The temperature is not seen and acts on nothing: it needs no unit.",
-                    "温度看不见，也不起作用，不需要单元。",
-                ),
-            ),
-            (
-                np.array([1.0, 2.0, 1.0]),
+                [1.0, 2.0, 1.0],
                 (
                     "Without the velocity the next position cannot be predicted: it must be remembered.",
                     "不知道速度就预测不了下一个位置，所以速度也要记住。",
                 ),
             ),
             (
-                np.array([2.0, 2.0, 1.0]),
+                [2.0, 2.0, 1.0],
                 ("Two units go ahead and two go back: count both in (b).", "往前两个，往回还有两个：（b）要都算上。"),
             ),
+            ([2.0, 8.0, 1.0], without_skip),
+            ([2.0, 6.0, 1.0], without_skip),
             (
-                np.array([2.0, 8.0, 1.0]),
-                (
-                    "That is without a skip; with it each half needs two units.",
-                    "那是没有跳跃连接的情形；有了它，每一半只要两个。",
-                ),
-            ),
-            (
-                np.array([2.0, 6.0, 1.0]),
-                (
-                    "That is without a skip; with it each half needs two units.",
-                    "那是没有跳跃连接的情形；有了它，每一半只要两个。",
-                ),
-            ),
-            (
-                np.array([2.0, 5.0, 1.0]),
+                [2.0, 5.0, 1.0],
                 ("The skip is a weight, not a unit.", "跳跃连接是权重，不是单元。"),
             ),
             (
-                np.array([2.0, 4.0, 2.0]),
+                [2.0, 4.0, 2.0],
                 (
                     "In (c) there is no velocity: a random walk needs its position only.",
                     "（c）没有速度：随机游走只需记住位置。",

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from rnnbook.check import Answer, Array, Text, exercise
+from rnnbook.check import Answer, Mistakes, exercise
 
 
 @exercise(
@@ -29,49 +29,49 @@ def coefficients(answer: Answer) -> None:
     M_1 = echo - trace
     wrong_det = 0.5 * 0.3 - 0.6 * 0.4
     swapped = W.T
-    mistakes: list[tuple[Array, Text]] = [
+    mistakes: Mistakes = [
         (
-            np.array([-trace, det, M_1]),
+            [-trace, det, M_1],
             (
                 "These are c_1 and c_2; on the other side of the equation they change sign: A_i = −c_i.",
                 "这是 c_1 和 c_2；移到等号另一边要变号：A_i = −c_i。",
             ),
         ),
         (
-            np.array([trace, det, M_1]),
+            [trace, det, M_1],
             ("The sign of A_2: it is minus the determinant.", "A_2 的符号错了：它是行列式的相反数。"),
         ),
         (
-            np.array([trace, -wrong_det, M_1]),
+            [trace, -wrong_det, M_1],
             (
                 "The determinant is 0.5·0.3 − (−0.6)·0.4: two minus signs make a plus.",
                 "行列式是 0.5·0.3 − (−0.6)·0.4：两个负号成正。",
             ),
         ),
         (
-            np.array([trace, -det, echo]),
+            [trace, -det, echo],
             (
                 "C W U is the echo after one step, A_1 + M_1; subtract A_1.",
                 "C W U 是一步之后的回声，等于 A_1 + M_1；还要减去 A_1。",
             ),
         ),
         (
-            np.array([trace, -det, echo + trace]),
+            [trace, -det, echo + trace],
             ("B_1 = W + c_1 I with c_1 = −0.8: subtract, not add.", "B_1 = W + c_1 I，c_1 = −0.8：是减，不是加。"),
         ),
         (
-            np.array([trace, -det, float(C @ swapped @ U) - trace]),
+            [trace, -det, float(C @ swapped @ U) - trace],
             (
                 "You multiplied by the transpose of W: W U is the first column of W.",
                 "你乘的是 W 的转置：W U 是 W 的第一列。",
             ),
         ),
         (
-            np.array([trace, -det, -M_1]),
+            [trace, -det, -M_1],
             ("The sign of M_1: M_1 = C B_1 U, as it stands.", "M_1 的符号错了：M_1 = C B_1 U，不变号。"),
         ),
         (
-            np.array([trace, -det, 0.0]),
+            [trace, -det, 0.0],
             (
                 "M_1 is not zero: y reads both units, and the second hears x one step late.",
                 "M_1 不是零：y 读两个单元，而第二个单元晚一步才听到 x。",
@@ -164,16 +164,16 @@ def twin_of(answer: Answer) -> None:
 )
 def sizes(answer: Answer) -> None:
     right = np.array([1.0, 2.0, 1.0, 2.0])
-    mistakes: list[tuple[Array, Text]] = [
+    mistakes: Mistakes = [
         (
-            np.array([2.0, 2.0, 1.0, 2.0]),
+            [2.0, 2.0, 1.0, 2.0],
             (
                 "(a): z² − 0.9z + 0.2 = (z − 0.5)(z − 0.4), and z − 0.4 stands on the other side too.",
                 "（a）：z² − 0.9z + 0.2 = (z − 0.5)(z − 0.4)，而 z − 0.4 在另一边也有。",
             ),
         ),
         (
-            np.array([1.0, 1.0, 1.0, 2.0]),
+            [1.0, 1.0, 1.0, 2.0],
             (
                 "(b): the degree is 1, but a unit with μ = 0 forgets e at once, before it can be heard a step later; "
                 "one more unit must hold it.",
@@ -181,32 +181,32 @@ def sizes(answer: Answer) -> None:
             ),
         ),
         (
-            np.array([1.0, 2.0, 2.0, 2.0]),
+            [1.0, 2.0, 2.0, 2.0],
             (
                 "(c): with a skip one unit is enough: C = (a + m)/a, D = −m/a.",
                 "（c）：有直通项时一个单元就够：C = (a + m)/a，D = −m/a。",
             ),
         ),
         (
-            np.array([1.0, 2.0, 1.0, 1.0]),
+            [1.0, 2.0, 1.0, 1.0],
             (
                 "(d): z² − 0.5 has two different roots, and both are heard.",
                 "（d）：z² − 0.5 有两个不同的根，两个都听得见。",
             ),
         ),
         (
-            np.array([2.0, 2.0, 2.0, 2.0]),
+            [2.0, 2.0, 2.0, 2.0],
             (
                 "These are the sizes of Harvey's form; a common root and a skip both save units.",
                 "这是 Harvey 形式的大小；公共的根和直通项都能省下单元。",
             ),
         ),
         (
-            np.array([1.0, 1.0, 1.0, 1.0]),
+            [1.0, 1.0, 1.0, 1.0],
             ("(b) and (d) need more than one unit.", "（b）和（d）一个单元不够。"),
         ),
         (
-            np.array([2.0, 1.0, 1.0, 2.0]),
+            [2.0, 1.0, 1.0, 2.0],
             (
                 "(a) has a common root; (b) needs a unit that holds e for a step.",
                 "（a）有公共的根；（b）需要一个单元把 e 留一步。",
@@ -234,48 +234,48 @@ def sizes(answer: Answer) -> None:
     ),
 )
 def capacities(answer: Answer) -> None:
-    mistakes: list[tuple[Array, Text]] = [
+    mistakes: Mistakes = [
         (
-            np.array([6.0, 6.0, 6.0]),
+            [6.0, 6.0, 6.0],
             (
                 "That is the bound. In (a) and (c) some units are copies of each other.",
                 "那是上界。（a）和（c）里有的单元互为副本。",
             ),
         ),
         (
-            np.array([6.0, 6.0, 1.0]),
+            [6.0, 6.0, 1.0],
             (
                 "(a): units 1 and 2 are copies of each other, and so are 3 and 4.",
                 "（a）：单元 1 和 2 互为副本，3 和 4 也是。",
             ),
         ),
         (
-            np.array([2.0, 6.0, 1.0]),
+            [2.0, 6.0, 1.0],
             (
                 "(a): a unit that shares its μ is not lost altogether; each pair counts once.",
                 "（a）：与别人共用 μ 的单元并没有全丢；每一对还算一个。",
             ),
         ),
         (
-            np.array([3.0, 6.0, 1.0]),
+            [3.0, 6.0, 1.0],
             ("(a): −0.2 counts too; a mode that alternates is a mode.", "（a）：−0.2 也算，正负交替的模态也是模态。"),
         ),
         (
-            np.array([4.0, 6.0, 6.0]),
+            [4.0, 6.0, 6.0],
             (
                 "(c): with one μ for all, every unit holds the same number times its weight in U.",
                 "（c）：μ 全都一样，每个单元装的是同一个数乘上自己在 U 里的权重。",
             ),
         ),
         (
-            np.array([4.0, 1.0, 1.0]),
+            [4.0, 1.0, 1.0],
             (
                 "(b): all μ are 0 here, but the units are connected; unit i holds the input of i − 1 steps before.",
                 "（b）：这里 μ 全是 0，但单元是相连的；单元 i 装着 i − 1 步之前的输入。",
             ),
         ),
         (
-            np.array([4.0, 5.0, 1.0]),
+            [4.0, 5.0, 1.0],
             ("(b): the delay k = 0 counts too.", "（b）：延迟 k = 0 也算。"),
         ),
     ]
