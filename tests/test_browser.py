@@ -88,6 +88,52 @@ def test_anchors_lead_to_their_headings(page: Any, root: str, edition: str) -> N
         assert 0 <= page.locator(f"#{anchor}").bounding_box()["y"] < 200, anchor
 
 
+# Whether a place is laid out, as sections beyond the screen are not.
+LAID_OUT = "one => one.checkVisibility({ contentVisibilityAuto: true })"
+
+
+@pytest.mark.parametrize("way", ["link", "address", "other page", "key", "pause"])
+def test_what_is_far_is_laid_out_when_it_is_asked_for(page: Any, root: str, way: str) -> None:
+    """The far end of a long page, on a phone: until then it costs nothing, and then it is where it should be."""
+    page.set_viewport_size({"width": 390, "height": 844})
+    chapter = f"{root}chapters/forward.html"
+    page.goto(chapter)
+    heading = page.locator(".bd-article > section > section[id^=sec-]").nth(-4).locator("h2")
+    anchor = heading.locator("..").get_attribute("id")
+    assert page.locator("h1").evaluate(LAID_OUT)
+    assert not heading.evaluate(LAID_OUT)
+    if way == "link":
+        page.locator(f"a[href='#{anchor}']").first.evaluate("link => link.click()")
+    elif way == "address":
+        page.evaluate("place => (location.hash = place)", anchor)
+    elif way == "other page":
+        page.goto(f"{root}index.html")
+        page.goto(f"{chapter}#{anchor}")
+    elif way == "key":
+        page.keyboard.press("Shift")
+    else:
+        page.wait_for_function("!('far' in document.documentElement.dataset)")
+    assert page.locator("section > h2").last.evaluate(LAID_OUT)
+    if anchor in page.url:
+        page.wait_for_timeout(100)
+        assert 0 <= heading.bounding_box()["y"] < 200
+
+
+def test_a_page_that_is_loaded_again_shows_the_same_place(page: Any, root: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{root}chapters/forward.html")
+    for _ in range(5):
+        page.mouse.wheel(0, 2000)
+        page.wait_for_timeout(200)
+    seen = "all => all.map(one => [one.textContent, one.getBoundingClientRect().y]).find(([, y]) => y > 0)"
+    words, y = page.locator("section > h2, section > h3").evaluate_all(seen)
+    page.reload()
+    page.wait_for_timeout(500)
+    again, where = page.locator("section > h2, section > h3").evaluate_all(seen)
+    assert words == again
+    assert abs(where - y) < 5
+
+
 @pytest.mark.parametrize(
     ("edition", "query"),
     [("zh/", "激活函数"), ("zh/", "函数"), ("zh/", "门"), ("zh/", "softmax"), ("", "activation"), ("", "hidden state")],
@@ -224,6 +270,7 @@ def test_wide_formulas_scroll_by_themselves(page: Any, root: str, edition: str) 
     """On the smallest phone; their numbers stay in sight, and links to them lead there."""
     page.set_viewport_size({"width": 320, "height": 700})
     page.goto(f"{root}{edition}chapters/forward.html")
+    page.keyboard.press("Shift")  # lays all of it out
     page.add_style_tag(content=".formula-body .katex { width: 500px }")
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
     bodies = page.locator(".formula-body").all()

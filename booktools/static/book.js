@@ -17,26 +17,50 @@ if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = f
   });
 })();
 
-// What scrolls by itself is scrolled with the keyboard too. Measured when the browser has nothing else to do.
+// Sections beyond the screen are laid out when they are scrolled to, and bit by bit once a reader has begun to read.
+// A link to a place on this page, a key (it may search the page) and paper want all of it now: places are where they are.
 {
-  const idle = globalThis.requestIdleCallback ?? ((work) => setTimeout(work, 50, { timeRemaining: () => 50 }));
-  const scrollers = "pre, .formula-body, .pst-scrollable-table-container, .cell_output > .output";
-  const measure = () => {
-    const boxes = [...document.querySelectorAll(scrollers)];
-    const some = (deadline) => {
-      do {
-        const box = boxes.shift();
-        if (!box) return;
-        if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
-        else if (box.tabIndex === 0) box.removeAttribute("tabindex");
-      } while (deadline.timeRemaining() > 8);
-      idle(some);
+  const root = document.documentElement.dataset;
+  const layAllOut = () => delete root.far;
+  const idle = globalThis.requestIdleCallback ?? ((work) => setTimeout(work, 50));
+  addEventListener("click", (event) => event.target.closest?.('a[href*="#"]') && layAllOut(), true);
+  for (const event of ["keydown", "beforeprint"]) addEventListener(event, layAllOut);
+  addEventListener("hashchange", () => {
+    if (!("far" in root)) return;
+    layAllOut(); // only after the browser had gone where the place would be
+    document.querySelector(":target")?.scrollIntoView();
+  });
+  addEventListener("load", () => {
+    const sections = [...document.querySelectorAll(".bd-article > section > section")];
+    const layOneOut = () => {
+      const section = sections.shift();
+      if (!section) return layAllOut();
+      section.classList.add("is-laid-out");
+      idle(layOneOut);
     };
-    idle(some);
-  };
-  document.addEventListener("DOMContentLoaded", measure);
-  addEventListener("resize", measure);
+    setTimeout(idle, 6000, layOneOut);
+  });
 }
+
+// What scrolls by itself is scrolled with the keyboard too. Measured when it comes near the screen.
+document.addEventListener("DOMContentLoaded", () => {
+  const scrollers = document.querySelectorAll("pre, .formula-body, .pst-scrollable-table-container, .cell_output > .output");
+  const measure = (seen) => {
+    for (const { target: box, isIntersecting } of seen) {
+      if (!isIntersecting) continue;
+      if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+      else if (box.tabIndex === 0) box.removeAttribute("tabindex");
+    }
+  };
+  let observer;
+  const watch = () => {
+    observer?.disconnect();
+    observer = new IntersectionObserver(measure, { rootMargin: "100%" });
+    for (const box of scrollers) observer.observe(box);
+  };
+  watch();
+  addEventListener("resize", watch);
+});
 
 // A summary of a search result shows each formula once, not also its source.
 document.addEventListener("DOMContentLoaded", () => {
@@ -89,7 +113,9 @@ document.addEventListener("DOMContentLoaded", () => {
     if (end) reader.observe(end);
     addEventListener("pagehide", () => {
       const sections = [...document.querySelectorAll(".bd-article section section[id]")];
-      const passed = sections.filter((section) => section.getBoundingClientRect().top < 120);
+      const above = (section) => section.getBoundingClientRect().top < 120;
+      // A part of what is still ahead need not be measured, which would lay it out.
+      const passed = sections.filter((section) => above(section.closest(".bd-article > section > section")) && above(section));
       kept.page = page;
       kept.place = passed.length ? "#" + passed.at(-1).id : "";
       kept.far[page] = Math.max(kept.far[page] ?? 0, Math.max(passed.length - 1, 0) / sections.length);

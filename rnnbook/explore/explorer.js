@@ -35,7 +35,7 @@ function explore(script) {
   const say = (text) => (Array.isArray(text) ? text[chinese ? 1 : 0] : text);
   const id = root.id + "-" + ++count + "-";
   const places = [];
-  let pointed;
+  let pointed, room;
 
   const find = (selector) => root.querySelectorAll(selector);
   const [svg] = find("svg"), [figure] = find(".ex-figure"), [panel] = find(".ex-panel"), [readout] = find("[role=status]");
@@ -56,7 +56,7 @@ function explore(script) {
   }
 
   function draw() {
-    const room = figure.clientWidth || 640;
+    if (!room) return;
     const left = 14 + 7 * Math.max(...y.ticks.map((t) => t[1].length));
     const top = y.label ? 28 : 12;
     const wide = Math.min(room - left - 12, spec.square ? 340 : 700);
@@ -253,11 +253,12 @@ function explore(script) {
     play(false);
   });
 
-  // Real pixels, not a scaled picture: words stay readable on a phone.
-  let drawn = figure.clientWidth;
+  // Real pixels, not a scaled picture: words stay readable on a phone. The browser says how many there are
+  // as soon as it lays out the figure, which it may leave for the moment when a reader comes near.
   new ResizeObserver(() => {
-    if (figure.clientWidth !== drawn) draw();
-    drawn = figure.clientWidth;
+    if (figure.clientWidth === room) return;
+    room = figure.clientWidth;
+    draw();
   }).observe(figure);
 }
 
