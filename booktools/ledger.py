@@ -18,11 +18,11 @@ CHAPTERS = Path(__file__).resolve().parent.parent / "chapters"
 DATA, PAGE = CHAPTERS / "ledger.yml", CHAPTERS / "ledger.md"
 
 VERDICTS = {
-    "true": {"en": "True.", "zh": "对。"},
-    "conditional": {"en": "True with conditions.", "zh": "有条件。"},
-    "misleading": {"en": "Misleading.", "zh": "易误解。"},
-    "wrong": {"en": "Wrong.", "zh": "不对。"},
-    "outdated": {"en": "It was so.", "zh": "已过时。"},
+    "true": {"en": "True", "zh": "对"},
+    "conditional": {"en": "True with conditions", "zh": "有条件"},
+    "misleading": {"en": "Misleading", "zh": "易误解"},
+    "wrong": {"en": "Wrong", "zh": "不对"},
+    "outdated": {"en": "It was so", "zh": "已过时"},
 }
 COUNT = {
     "true": {"en": "{n} are true", "zh": "{n} 条对"},
@@ -34,9 +34,12 @@ COUNT = {
 COUNTED = {"en": "Of {all} claims {counts}.", "zh": "{all} 条论断中，{counts}。"}
 BETWEEN = {"en": ", ", "zh": "，"}
 CLAIM = {
-    "en": "- *{claim}* ({texts}) **{verdict}** {holds} {numbers}{where}",
-    "zh": "- “{claim}”（{texts}）**{verdict}** {holds}{numbers}{where}",
+    "en": "- *{claim}* ({texts}) **{verdict}.** {holds} {numbers}{where}",
+    "zh": "- “{claim}”（{texts}）**{verdict}**。{holds}{numbers}{where}",
 }
+TEXTS_BETWEEN = {"en": ", ", "zh": "、"}
+NUMBERS_BETWEEN = {"en": "; ", "zh": "；"}
+COLON = {"en": ": ", "zh": "："}
 NUMBERS = {"en": "Computed: {numbers}. ", "zh": "算得：{numbers}。"}
 SHOWN = {"en": "Shown in {{ref}}`{label}`.", "zh": "见{{ref}}`{label}`。"}
 TO_COME = {"en": "Its chapter is still to come.", "zh": "相应的章待写。"}
@@ -83,10 +86,10 @@ def _list(topic: Sequence[Claim], lang: str) -> str:
 
 
 def _entry(claim: Claim, lang: str) -> str:
-    numbers = "; ".join(_number(number, lang) for number in claim.get("numbers", ()))
+    numbers = NUMBERS_BETWEEN[lang].join(_number(number, lang) for number in claim.get("numbers", ()))
     return CLAIM[lang].format(
         claim=claim["claim"][lang],
-        texts=", ".join(claim["in"]),
+        texts=TEXTS_BETWEEN[lang].join(claim["in"]),
         verdict=VERDICTS[claim["verdict"]][lang],
         holds=claim["holds"][lang],
         numbers=NUMBERS[lang].format(numbers=numbers) if numbers else "",
@@ -95,7 +98,7 @@ def _entry(claim: Claim, lang: str) -> str:
 
 
 def _number(number: Mapping[str, Any], lang: str) -> str:
-    """`of` is a formula, or words in each language: $0.9^{99} = 2.951 \\times 10^{-5}$, or: ten units $10.000$."""
+    """`of` is a formula, or words in each language: $0.9^{99} = 2.951 \\times 10^{-5}$, or: ten units: $10.000$."""
     of, value = number["of"], str(number["is"])
     if number["is"] is True:
         return str(of[lang])
@@ -103,7 +106,7 @@ def _number(number: Mapping[str, Any], lang: str) -> str:
     if power:
         value = f"{digits} \\times 10^{{{int(power)}}}"
     relation = "\\approx" if "factor" in number else "="
-    return f"{of[lang]} ${value}$" if isinstance(of, Mapping) else f"${of} {relation} {value}$"
+    return f"{of[lang]}{COLON[lang]}${value}$" if isinstance(of, Mapping) else f"${of} {relation} {value}$"
 
 
 HEADER = """---

@@ -185,8 +185,10 @@ def printed(browser: Any, text: str) -> bytes:
         place = Path(folder) / "book.html"
         place.write_text(text, "utf8")
         context = browser.new_context(java_script_enabled=False)
+        context.set_default_timeout(300_000)  # it is a long page
         tab = context.new_page()
-        tab.goto(place.as_uri(), wait_until="networkidle")
+        tab.goto(place.as_uri(), wait_until="load")  # idle it may be before all of it is read
+        tab.wait_for_load_state("networkidle")
         pdf: bytes = tab.pdf(prefer_css_page_size=True, print_background=True, outline=True, tagged=True)
         context.close()
     return pdf
@@ -195,9 +197,16 @@ def printed(browser: Any, text: str) -> bytes:
 def write(site: Path, lang: str, place: Path, browser: Any) -> Path:
     """Print twice: the first print tells on which pages the headings stand."""
     place.mkdir(parents=True, exist_ok=True)
-    numbers = destinations(printed(browser, document(site, lang, {})))
+    text = document(site, lang, {})
+    numbers = destinations(printed(browser, text))
+    pdf = printed(browser, document(site, lang, numbers))
+    lost = {anchor for anchor, _, _ in headings(text)} - destinations(pdf).keys()
+    if lost:
+        raise RuntimeError(
+            f"Chromium printed the book without {len(lost)} of its headings, such as #{min(lost)}: try again"
+        )
     file = place / f"{NAME}-{lang}.pdf"
-    file.write_bytes(printed(browser, document(site, lang, numbers)))
+    file.write_bytes(pdf)
     return file
 
 
