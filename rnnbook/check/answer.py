@@ -54,12 +54,13 @@ class Answer:
     def call(self, *arguments: Any, given: str, returns: tuple[str, ...] | None = None) -> Array | tuple[Array, ...]:
         """The result of the reader's function as an array, or, for `returns` = names, as a tuple of arrays.
 
-        given: the case in language-neutral words ("T=2, H=3"). The dtype is kept.
+        given: the case in language-neutral words ("T=2, H=3"). The dtype is kept. One array whose rows are the
+        results is as good as a tuple.
         """
         raw = self._result(arguments, given)
         if returns is None:
             return self._array(raw, "", given)
-        parts = self._guard(lambda: list(raw) if is_a(raw, list, tuple) else None, given)
+        parts = self._guard(lambda: _rows(raw), given)
         if parts is None or len(parts) != len(returns):
             got = type_name(raw) if parts is None else f"{type_name(raw)} ({len(parts)})"
             self._reject("parts", given, got=got, count=len(returns), names=", ".join(returns))
@@ -177,7 +178,8 @@ class Answer:
             return
         index = _first(~right)
         here, there = digits(got[index].item(), want[index].item())
-        extra = _told(mistakes, got, max(rtol, 1e-5), max(atol, 1e-8)) or value_mistake(got, want)
+        rtol, atol = max(rtol, 1e-5), max(atol, 1e-8)
+        extra = _told(mistakes, got, rtol, atol) or value_mistake(got, want, rtol, atol)
         if code == "wrong" and extra == NOTHING and got.dtype.kind in "iuf":
             near = want.dtype.kind == "f" and abs(got[index] - want[index]) <= 0.01 * abs(want[index])
             extra = EXTRA["digits" if near else "too-large" if got[index] > want[index] else "too-small"]
@@ -188,6 +190,8 @@ class Answer:
         if got.dtype.kind == "c" and want.dtype.kind != "c":
             extra = EXTRA["complex"]
         elif got.ndim and not right and got.dtype.kind in "iu" and want.dtype.kind == "f":
+            if self._exercise.arguments is None:  # numbers that were typed: nothing was cut off
+                return
             extra = EXTRA["integers"]
         elif (got.dtype == bool) == (want.dtype == bool):
             return
@@ -312,6 +316,17 @@ def judge(exercise: Exercise, raw: Any, seconds: float | None = None) -> Result:
         return Result(exercise.id, rejected.code, rejected.fields, printed)
     except Exception as error:
         return Result(exercise.id, "broken", {"error": describe(error)})
+
+
+def _rows(raw: Any) -> list[Any] | None:
+    """The several results of a function; None for a single one."""
+    if is_a(raw, list, tuple):
+        return list(raw)
+    try:
+        array = as_array(raw)
+    except NotAnArray:
+        return None
+    return list(array) if array.ndim else None
 
 
 def _first(bad: Array) -> tuple[int, ...]:

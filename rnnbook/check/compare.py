@@ -48,13 +48,13 @@ def shape_mistake(got: tuple[int, ...], want: tuple[int, ...]) -> Text:
     return NOTHING
 
 
-def value_mistake(got: Array, want: Array) -> Text:
-    """A well-known mistake that turns `want` into `got`, or nothing."""
+def value_mistake(got: Array, want: Array, rtol: float = 1e-5, atol: float = 1e-8) -> Text:
+    """A well-known mistake that turns `want` into `got`, or nothing. A rounded answer has a sign too: rtol, atol."""
     if got.dtype == bool or not np.isfinite(got).all() or not want.any():
         return NOTHING
     if not got.any():
         return EXTRA["zeros"] if got.ndim else NOTHING
-    if same(got, -want):
+    if same(got, -want, rtol, atol):
         return EXTRA["signs" if want.size > 1 else "sign"]
     if want.size < 2:
         return NOTHING

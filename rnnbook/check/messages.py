@@ -74,8 +74,9 @@ MESSAGES: dict[str, Text] = {
         "{part}的形状是 {got}，应为 {want}{where}。{extra}",
     ),
     "not-finite": (
-        "{part} contains {got}{entry}{where}. Look for 0/0, the logarithm of 0, or exp of a large number.",
-        "{part}{entry}含有 {got}{where}。请检查 0/0、0 的对数，或很大的数的 exp。",
+        "{part} contains {got}{entry}{where}. Look for 0/0, the logarithm or root of what is not positive, "
+        "or exp of a large number.",
+        "{part}{entry}含有 {got}{where}。请检查 0/0、对非正数取对数或开方，或很大的数的 exp。",
     ),
     "mutated": (
         "`{name}` changed its argument `{argument}`{where}. Work on a copy, "

@@ -82,7 +82,7 @@ function explore(script) {
     if (!spec.heat) path(grid, "grid");
     path(x.marks.map(down).join("") + y.marks.map(across).join(""), "mark");
     text(say(x.label), (left + right) / 2, height - 6, "middle").classList = "ex-name";
-    text(say(y.label), 0, 14).classList = "ex-name";
+    if (y.label) text(say(y.label), 0, 14, "start").classList = "ex-name";
 
     series.forEach((s, k) => {
       const two = s.ranges.length > 1;
