@@ -78,12 +78,12 @@ def _square_root(W: Tensor, U: Tensor) -> Tensor:
 
 
 def memory_capacity(W: Tensor, U: Tensor, delays: int) -> Tensor:
-    """MC_k = tr (W^k U)' S⁻¹ (W^k U), S = Σ_k W^k U U' W'^k, for the delays k = 0..delays−1: (delays,).
+    """MC_k = tr (W^k U)' Σ_h⁻¹ (W^k U), Σ_h = Σ_k W^k U U' W'^k, for the delays k = 0..delays−1: (delays,).
 
     W: (n, n), U: (n, I). MC_k is the share of the variance of x_{t−k} that the best linear read-out of h_t
-    explains for white x, summed over the I inputs. Over all k the sum is the rank of S, at most n, and n if
-    the input reaches every unit. Directions of S that rounding has lost are left out.
-    Raises ValueError for an unstable W, whose state has no stationary covariance S.
+    explains for white x, summed over the I inputs. Over all k the sum is the rank of Σ_h, at most n, and n if
+    the input reaches every unit. Directions of Σ_h that rounding has lost are left out.
+    Raises ValueError for an unstable W, whose state has no stationary covariance Σ_h.
     Source: Jaeger 2002, Short term memory in echo state networks.
     """
     W, U = double(W), double(U)
@@ -96,9 +96,9 @@ def memory_capacity(W: Tensor, U: Tensor, delays: int) -> Tensor:
     for _ in range(delays - 1):
         blocks.append(blocks[-1] @ W.T)
     # The rows are the states after each impulse, then all later ones in n rows. Their left singular vectors give
-    # the shares without S, whose condition is the square of theirs.
+    # the shares without Σ_h, whose condition is the square of theirs.
     later = _square_root(W, U) @ torch.linalg.matrix_power(W.T, delays)
     left, s, _ = torch.linalg.svd(torch.cat((*blocks, later)), full_matrices=False)
-    kept = s > torch.finfo(F64).eps * s.max()
+    kept = s > 10 * n * torch.finfo(F64).eps * s.max()
     shares: Tensor = left[: delays * U.shape[1], kept].square().sum(1)
     return shares.reshape(delays, -1).sum(1)

@@ -35,7 +35,7 @@ class Scalar:
 def scalar(a: float, q: float, r: float) -> Scalar:
     """The closed forms for one state with noise variances q and r, both above 0.
 
-    P = (β + √(β² + 4qr))/2 with β = q − r(1 − a²),  K = P/(P + r),  λ = a(1 − K),  P_f = K r,
+    P = (γ + √(γ² + 4qr))/2 with γ = q − r(1 − a²),  K = P/(P + r),  λ = a(1 − K),  P_f = K r,
     P_s = qr/√((q + r(1 + a²))² − 4a²r²),  P_s/P_f = (1 − aλ)/(1 − λ²).
     A random walk, a = 1, has P_s/P_f = (1 + √(k/(k + 4)))/2 with k = q/r; at k = 1, P is the golden ratio.
     Raises ValueError for q or r that is not positive.
@@ -44,10 +44,10 @@ def scalar(a: float, q: float, r: float) -> Scalar:
     for name, value in (("q", q), ("r", r)):
         if not (value > 0 and math.isfinite(value)):
             raise ValueError(f"{name} must be a positive variance, got {value}")
-    beta = q - r * (1 - a * a)
-    root = math.hypot(beta, 2 * math.sqrt(q * r))
+    gamma = q - r * (1 - a * a)
+    root = math.hypot(gamma, 2 * math.sqrt(q * r))
     # Of the two ways of writing the positive root, the one that adds loses no digits.
-    P = (beta + root) / 2 if beta >= 0 else 2 * q * r / (root - beta)
+    P = (gamma + root) / 2 if gamma >= 0 else 2 * q * r / (root - gamma)
     K = P / (P + r)
     P_s = q * r / math.sqrt((q + r * (1 - a) ** 2) * (q + r * (1 + a) ** 2))
     return Scalar(P, K, a * r / (P + r), K * r, P_s)

@@ -302,6 +302,8 @@ def _states(rnn, x):
 def test_what_the_input_does_not_reach_remembers_nothing():
     W = torch.diag(torch.tensor([0.5, 0.5, 0.9], dtype=F64))
     assert memory_capacity(W, [[1.0], [2.0], [0.0]], 500).sum().item() == pytest.approx(1)
+    copies = memory_capacity(0.99 * torch.eye(6), randn(6, 1), 3000)
+    assert copies.sum().item() == pytest.approx(1)
     with pytest.raises(ValueError, match=r"W must have a spectral radius below 1, got 1\.02 \(pole -1\.02\)"):
         memory_capacity(torch.diag(torch.tensor([-1.02, 0.5])), [[1.0], [1.0]], 5)
 

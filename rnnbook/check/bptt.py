@@ -63,6 +63,18 @@ def delta_1(answer: Answer) -> None:
             s_1 * W_h * s_2 * (h_2 - y_2 - W_h * delta_3),
             ("The two gradients at h_2 are added.", "h_2 处的两份梯度要相加。"),
         ),
+        (
+            -s_1 * W_h * s_2 * (h_2 - y_2 - W_h * delta_3),
+            ("You lost the minus sign of W_h on the way back.", "往回走时 W_h 的负号丢了。"),
+        ),
+        (
+            s_1 * W_h * s_2 * (h_2 - y_2 + W_h * s_3 * (h_3 + y_3)),
+            ("You lost the minus sign of y_3.", "y_3 的负号丢了。"),
+        ),
+        (
+            (1 - h_1) * W_h * (1 - h_2) * (h_2 - y_2 + W_h * (1 - h_3) * (h_3 - y_3)),
+            ("The slope is 1 − h², not 1 − h.", "斜率是 1 − h²，不是 1 − h。"),
+        ),
     ]
     answer.equals(answer.value(kind="number"), right, rtol=0, atol=1.5e-3, mistakes=mistakes)
 
@@ -124,6 +136,13 @@ def readout_gradients(answer: Answer) -> None:
                         "你除以了 T；应除以计入的步数 m.sum()。",
                     ),
                 ),
+                (
+                    _outer(d * m.sum() / m.sum(axis=0), h),
+                    (
+                        "One mean over the whole batch: divide by m.sum(), not sequence by sequence.",
+                        "整批取一个平均：除以 m.sum()，不要逐个序列来除。",
+                    ),
+                ),
                 (_outer(unmasked, h), ("The mask must multiply o - y.", "掩码要乘在 o - y 上。")),
                 (_outer(whole, h), ("The mask is not used.", "没有用到掩码。")),
                 (
@@ -177,18 +196,15 @@ def _shortcut_gradient(
 
 def _shortcut_mistakes(h: Array, bends: Array, d: Array, W_h: Array, alpha: float) -> list[tuple[Array, Text]]:
     T = len(d)
-    slope_of_h = np.zeros_like(W_h)
     transposed, shifted = np.zeros_like(W_h), np.zeros_like(W_h)
-    back_h, back_T, back = (np.zeros_like(h[0]) for _ in range(3))
+    back_T, back = np.zeros_like(h[0]), np.zeros_like(h[0])
     for t in range(T, 0, -1):
-        g_h, g_T, g = d[t - 1] + back_h, d[t - 1] + back_T, d[t - 1] + back
-        delta_h = alpha * (1 - h[t] ** 2) * g_h
+        g_T, g = d[t - 1] + back_T, d[t - 1] + back
         delta_T = alpha * (1 - bends[t - 1] ** 2) * g_T
         delta = alpha * (1 - bends[t - 1] ** 2) * g
-        slope_of_h += delta_h.T @ h[t - 1]
         transposed += delta_T.T @ h[t - 1]
         shifted += delta.T @ h[t]
-        back_h, back_T, back = g_h + delta_h @ W_h, g_T + delta_T @ W_h.T, g + delta @ W_h
+        back_T, back = g_T + delta_T @ W_h.T, g + delta @ W_h
     right = _shortcut_gradient(h, bends, d, W_h, alpha)
     return [
         (
@@ -215,7 +231,14 @@ def _shortcut_mistakes(h: Array, bends: Array, d: Array, W_h: Array, alpha: floa
         ),
         (right / alpha, ("delta_t has the factor alpha.", "delta_t 里有因子 alpha。")),
         (
-            slope_of_h,
+            _shortcut_gradient(h, np.diff(h, axis=0), d, W_h, alpha),
+            (
+                "h_t - h_{t-1} is alpha times tanh(a_t): divide by alpha before you square.",
+                "h_t - h_{t-1} 是 alpha 乘 tanh(a_t)：先除以 alpha，再平方。",
+            ),
+        ),
+        (
+            _shortcut_gradient(h, h[1:], d, W_h, alpha),
             (
                 "The slope is that of tanh at a_t; with the shortcut it is no longer 1 - h_t**2.",
                 "斜率是 tanh 在 a_t 处的斜率；有了直通路，它不再是 1 - h_t**2。",
@@ -309,7 +332,9 @@ def reach(answer: Answer) -> None:
         diagonal = np.diag(C)[:, None]
         largest = C.max(axis=1, keepdims=True)
         from_largest = np.array([_run(C[t, : t + 1], share * largest[t, 0]) for t in range(T)])
-        by_column = np.array([int(np.sum(C[s:, s] >= share * C[s, s])) for s in range(T)])
+        by_column = np.array([_run(C[s:, s][::-1], share * C[s, s]) for s in range(T)])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            stepwise = [_run(np.append(C[t, :t] / C[t, 1 : t + 1], 1.0), share) for t in range(T)]
         answer.equals(
             answer.call(C, share, given=given),
             want,
@@ -330,6 +355,17 @@ def reach(answer: Answer) -> None:
                 (
                     from_largest,
                     ("Compare with the diagonal, not with the largest entry.", "要与对角线比，不是与最大的格子比。"),
+                ),
+                (
+                    np.array(stepwise),
+                    (
+                        "Compare every entry with the diagonal, not with its neighbour.",
+                        "每一格都要与对角线比，不是与相邻的格子比。",
+                    ),
+                ),
+                (
+                    want[-1],
+                    ("That is the last row alone; one count for every row.", "这只是最后一行，每一行都要数。"),
                 ),
                 (
                     by_column,

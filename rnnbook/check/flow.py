@@ -38,6 +38,10 @@ def steps(answer: Answer) -> None:
                 ("The factor is 0.8, not 0.9.", "因子是 0.8，不是 0.9。"),
             ),
             (
+                int(np.ceil(np.log10(1e-3) / np.log(0.8))),
+                ("Both logarithms must have the same base.", "两个对数的底要相同。"),
+            ),
+            (
                 int(np.ceil(-1 / np.log(0.8))),
                 (
                     "That is the horizon, where 1/e is left; a thousandth is asked for.",
@@ -88,8 +92,12 @@ def bound_and_truth(answer: Answer) -> None:
         columns = [W_h * slope for slope in slopes]
         reverse = ("The later Jacobian stands on the left: J @ product.", "后面的雅可比矩阵在左边：J @ product。")
         rows = (
-            "diag(φ') W_h scales the rows of W_h; you scaled its columns.",
-            "diag(φ') W_h 缩放的是 W_h 的行，你缩放了列。",
+            "diag(φ') W_h scales the rows of W_h; you scaled its columns, or transposed it.",
+            "diag(φ') W_h 缩放的是 W_h 的行；你缩放的是列，或者把 W_h 转置了。",
+        )
+        missing = (
+            "One step is missing: all T Jacobians count, the first and the last too.",
+            "少了一步：T 个雅可比矩阵都要算，头尾都不能漏。",
         )
         largest: list[tuple[float, Text]] = [
             (float(np.prod([_norm(A) for A in columns])), rows),
@@ -122,6 +130,8 @@ def bound_and_truth(answer: Answer) -> None:
                 float(sum(_norm(A) for A in J)),
                 ("The norms are multiplied, not added.", "范数要相乘，不是相加。"),
             ),
+            (_norm(_product(J)), ("First the bound, then the truth.", "先返回上界，再返回真值。")),
+            *((float(np.prod([_norm(A) for A in some])), missing) for some in (J[1:], J[:-1])),
         ]
         if T == 1:  # one step: order and products cannot be told apart
             largest = largest[:1]
@@ -129,6 +139,16 @@ def bound_and_truth(answer: Answer) -> None:
         exact: list[tuple[float, Text]] = [
             (_norm(_product(J[::-1])), reverse),
             (_norm(_product(columns)), rows),
+            *(
+                (
+                    _norm(start * np.prod(J, axis=0)),
+                    (
+                        "`*` multiplies entry by entry; a product of matrices is `@`.",
+                        "`*` 是逐元素相乘；矩阵相乘要用 `@`。",
+                    ),
+                )
+                for start in (np.ones((H, H)), np.eye(H))
+            ),
             (_norm(np.linalg.matrix_power(W_h, T)), ("That leaves the slopes out.", "这里没有用到斜率。")),
             (
                 float(np.linalg.norm(_product(J))),
@@ -197,7 +217,7 @@ def fate(answer: Answer) -> None:
             given=given,
             mistakes=[
                 (
-                    "explode" if right == "transient" else "",
+                    "explode" if right != "explode" else "",
                     (
                         f"The spectral radius is {rho:.3g}, below 1: in the end the powers go to 0.",
                         f"谱半径是 {rho:.3g}，小于 1：幂最终趋于 0。",
@@ -218,10 +238,11 @@ def fate(answer: Answer) -> None:
                     ),
                 ),
                 (
-                    "vanish" if right == "explode" else "",
+                    got if right == "explode" else "",
                     (
-                        f"The largest modulus of an eigenvalue is {rho:.3g}; mind signs and complex numbers.",
-                        f"特征值的模最大是 {rho:.3g}；特征值可能是负数或复数，别忘了取模。",
+                        f"The largest modulus of an eigenvalue is {rho:.3g}, above 1; an eigenvalue may be negative "
+                        "or complex.",
+                        f"特征值的模最大是 {rho:.3g}，大于 1；特征值可能是负数或复数，别忘了取模。",
                     ),
                 ),
             ],
@@ -264,6 +285,18 @@ def spectrum(answer: Answer) -> None:
                 ),
                 (np.log(np.abs(diagonal)), ("Sort them, the largest first.", "要排序，从大到小。")),
                 (right[::-1], ("The largest comes first.", "最大的放在最前面。")),
+                (
+                    -right[::-1],
+                    (
+                        "Not minus the logarithm: a growing direction has a positive exponent.",
+                        "对数前面没有负号：增长的方向，指数为正。",
+                    ),
+                ),
+                (right / np.log(10), ("The logarithm is the natural one.", "要用自然对数。")),
+                (
+                    right[0],
+                    ("All H exponents are wanted, not only the largest.", "要全部 H 个指数，不只是最大的一个。"),
+                ),
                 (
                     np.sort(np.abs(diagonal))[::-1],
                     ("These are the factors per step; take their logarithms.", "这是每步的因子，还要取对数。"),

@@ -43,7 +43,8 @@ def by_hand(answer: Answer) -> None:
     no_tanh = W_h * (W_h * h_0 + W_x * x_1 + b) + W_x * x_2 + b
     from_zero = np.tanh(W_h * np.tanh(W_x * x_1 + b) + W_x * x_2 + b)
     swapped = np.tanh(W_x * np.tanh(W_x * h_0 + W_h * x_1 + b) + W_h * x_2 + b)
-    got, digits = answer.value(kind="number"), 6e-4
+    lost_minus = np.tanh(W_h * h_1 - W_x * x_2 + b)
+    plus = np.tanh(-W_h * np.tanh(-W_h * h_0 + W_x * x_1 + b) + W_x * x_2 + b)
     mistakes: list[tuple[float, Text]] = [
         (h_1, ("That is h_1; one more step.", "这是 h_1，还差一步。")),
         (
@@ -66,9 +67,10 @@ def by_hand(answer: Answer) -> None:
                 "W_x 和 W_h 用反了：与状态相乘的是 W_h。",
             ),
         ),
+        (lost_minus, ("You lost the minus sign of x_2.", "x_2 的负号丢了。")),
+        (plus, ("You lost the minus sign of W_h.", "W_h 的负号丢了。")),
     ]
-    told = [(got if abs(got - wrong) < digits else wrong, text) for wrong, text in mistakes]
-    answer.equals(got, np.tanh(a_2), rtol=0, atol=digits, mistakes=told)
+    answer.equals(answer.value(kind="number"), np.tanh(a_2), rtol=0, atol=6e-4, mistakes=mistakes)
 
 
 @exercise(
@@ -115,6 +117,7 @@ def parameters(answer: Answer) -> None:
             (right - words, ("You forgot the bias c of the read-out.", "漏了读出层的偏置 c。")),
             (right - H, ("You forgot the bias b of the recurrent layer.", "漏了循环层的偏置 b。")),
             (right - H * H, ("You forgot W_h, state to state.", "漏了从状态到状态的 W_h。")),
+            (right - H * I, ("You forgot W_x, input to state.", "漏了从输入到状态的 W_x。")),
             (
                 H * (words + H + 1) + readout,
                 (
@@ -163,6 +166,11 @@ def probabilities(answer: Answer) -> None:
                 (
                     h @ V.T + c,
                     ("These are the logits; the softmax is missing.", "这是 logits，还没有做 softmax。"),
+                ),
+                (h, ("These are the states; the read-out is missing.", "这是状态，还没有读出。")),
+                (
+                    _softmax(h[-1] @ V.T + c),
+                    ("That is the last step alone; read out at every step.", "这只是最后一步，每一步都要读出。"),
                 ),
                 (
                     _softmax(before @ V.T + c),
@@ -265,13 +273,6 @@ def coin_floor(answer: Answer) -> None:
                 ("That is the sum over the ten steps; take the mean.", "这是十步之和，要取平均。"),
             ),
             (
-                unseen + deviation**2,
-                (
-                    "Average the coins over the ten steps too: they are unknown at two of the ten.",
-                    "硬币那部分也要对十步取平均：十步里只有两步未知。",
-                ),
-            ),
-            (
                 unseen / steps + deviation**2 / steps,
                 ("The noise is there at every step, not at one.", "噪声每一步都有，不是只有一步。"),
             ),
@@ -299,9 +300,13 @@ def coin_floor(answer: Answer) -> None:
             (
                 2 + deviation**2,
                 (
-                    "That is the variance of the target for one who sees nothing; the network sees coins.",
-                    "这是目标本身的方差，什么都看不到时才是它；网络看得到硬币。",
+                    "As if neither coin were ever known: x_t is always shown, x_{t-2} at eight of the ten steps.",
+                    "这等于两枚硬币从来都不知道：x_t 总是看得到的，x_{t-2} 在十步里有八步看得到。",
                 ),
+            ),
+            (
+                np.sqrt(floor),
+                ("No square root: the mean squared error is asked for.", "不要开方：要的是均方误差。"),
             ),
         ],
     )
@@ -367,6 +372,10 @@ def _shape_mistakes(o: Array, y: Array) -> list[tuple[Array, Text]]:
         (
             np.sqrt((right**2).mean(axis=1)),
             ("No square root: the mean of the squares is asked for.", "不要开方：要的是平方的平均。"),
+        ),
+        (
+            (right**2).mean(),
+            ("One error per step is wanted: average over the batch only.", "每一步要一个误差：只对批取平均。"),
         ),
         (np.abs(right).mean(axis=1), ("Square the differences.", "差要取平方。")),
         (right.mean(axis=1) ** 2, ("Square first, then take the mean.", "先平方，再取平均。")),

@@ -47,7 +47,9 @@ def to_book(answer: Answer) -> None:
         in_place = _blocks(weights, "zrn", (-1, 1, 1))
         first_flipped = _blocks(weights, "rzn", (-1, 1, 1))
         reset_too = _blocks(weights, "rzn", (-1, -1, 1))
+        candidate_too = _blocks(weights, "rzn", (1, -1, -1))
         all_flipped = _blocks(weights, "rzn", (-1, -1, -1))
+        from_one = [np.concatenate([w[H : 2 * H], 1 - w[:H], w[2 * H :]]) for w in weights]
         for k, name in enumerate(names):
             answer.equals(
                 got[k],
@@ -85,11 +87,18 @@ def to_book(answer: Answer) -> None:
                         ),
                     ),
                     (
+                        candidate_too[k],
+                        (
+                            "The candidate means the same in both: its rows keep their sign.",
+                            "候选状态在两种约定里意思相同，它的各行不变号。",
+                        ),
+                    ),
+                    (
                         all_flipped[k],
                         ("Negate the block of z only.", "只有 z 那一块变号。"),
                     ),
                     (
-                        1 - plain[k],
+                        from_one[k],
                         (
                             "1 - σ(a) is not σ(1 - a): negate the rows, do not subtract them from 1.",
                             "1 - σ(a) 不等于 σ(1 - a)：各行是变号，不是用 1 去减。",
@@ -137,6 +146,13 @@ def parameters(answer: Answer) -> None:
                     mistakes=[
                         (G * H * (I + H + 3 - biases), wrong_biases),
                         (G * H * (I + H), ("You forgot the biases.", "漏了偏置。")),
+                        (
+                            G * H * (I + H + 1) + H,
+                            (
+                                "That is this book's GRU, with b_n; all blocks have equally many biases here.",
+                                "这是本书的 GRU，多一个 b_n；这里各块的偏置个数相同。",
+                            ),
+                        ),
                         (H * (I + H + biases), ("Multiply by the number of blocks.", "要乘以块数。")),
                         (
                             G * H * (I + H) + biases * H,
@@ -165,11 +181,11 @@ def parameters(answer: Answer) -> None:
             "看它到 1 的距离。走一步，这个距离至少还剩原来的几倍？",
         ),
         (
-            "1 - h_t = z(1 - h_{t-1}) + (1 - z)(1 - n), and n is below 1, so 1 - h_t > z(1 - h_{t-1}).",
+            "1 - h_t = z(1 - h_{t-1}) + (1 - z)(1 - n), and n is at most 1, so 1 - h_t ≥ z(1 - h_{t-1}).",
             "1 - h_t = z(1 - h_{t-1}) + (1 - z)(1 - n)，而 n 不超过 1，所以 1 - h_t ≥ z(1 - h_{t-1})。",
         ),
         (
-            "The distance is 1.5 at first, and at least the share 0.9 of it stays at every step.",
+            "The distance is 1.5 at first, and at least the share 0.9 of it stays at every step. And after twenty?",
             "距离起初是 1.5，每走一步至少还剩 0.9 倍。二十步之后呢？",
         ),
     ),
@@ -212,11 +228,8 @@ def highest(answer: Answer) -> None:
                 ),
             ),
             (
-                1 - (1 - start) * (1 - z) ** n,
-                (
-                    "Here z keeps the old state, so the distance keeps the factor 0.9, not 0.1.",
-                    "这里 z 保留旧状态，所以距离每步乘 0.9，不是 0.1。",
-                ),
+                1 - (1 - start) * z,
+                ("That is the bound for h_1; nineteen more steps.", "这是 h_1 的界，还差十九步。"),
             ),
             (
                 1 - (1 - start) * z ** (n - 1),
@@ -264,6 +277,13 @@ def fold(answer: Answer) -> None:
                 (a[1:].prod(axis=0), ("The first step is missing.", "漏了第一步。")),
                 (a[:-1].prod(axis=0), ("The last step is missing.", "漏了最后一步。")),
                 (
+                    a.cumprod(axis=0),
+                    (
+                        "These are the products up to every step; give that of all steps.",
+                        "这是到每一步为止的乘积；只要全部各步的乘积。",
+                    ),
+                ),
+                (
                     _applied(a, b, np.zeros(H)),
                     ("You return (B, A); the factor A comes first.", "你返回的是 (B, A)；因子 A 在前。"),
                 ),
@@ -291,6 +311,13 @@ def fold(answer: Answer) -> None:
                     ("B belongs to the start h_0 = 0; begin with B = 0.", "B 对应 h_0 = 0：从 B = 0 开始。"),
                 ),
                 (b[-1], ("The earlier steps are missing.", "漏了前面各步。")),
+                (
+                    _applied(a.cumprod(axis=0), b, np.zeros(H)),
+                    (
+                        "B is multiplied by a_t, not by the whole product A: compute B before A, or both at once.",
+                        "乘在 B 上的是 a_t，不是整个乘积 A：先算 B 再算 A，或者两个一起算。",
+                    ),
+                ),
                 (
                     (a.prod(axis=0) * b).sum(axis=0),
                     (

@@ -43,12 +43,13 @@ def _states(x: Array, W_x: Array, W_h: Array, b: Array, stuck: str) -> tuple[Arr
 def c_3(answer: Answer) -> None:
     f, i, g, o = (0.5, 0.9, 0.6), (0.5, 0.5, 0.25), (0.6, -0.8, 0.4), (0.9, 0.0, 0.5)
     c = [2.0]
-    swapped = added = ungated = tied = shown = 2.0
+    swapped = added = ungated = unsigned = tied = shown = 2.0
     for f_t, i_t, g_t, o_t in zip(f, i, g, o, strict=True):
         c.append(f_t * c[-1] + i_t * g_t)
         swapped = i_t * swapped + f_t * g_t
         added = added + i_t * g_t
         ungated = f_t * ungated + g_t
+        unsigned = f_t * unsigned + i_t * abs(g_t)
         tied = f_t * tied + (1 - f_t) * g_t
         shown = o_t * np.tanh(f_t * shown + i_t * g_t)
     right = c[-1]
@@ -68,6 +69,7 @@ def c_3(answer: Answer) -> None:
             ),
         ),
         (ungated, ("The input gate is missing: i_t multiplies g_t.", "漏了输入门：g_t 要乘以 i_t。")),
+        (unsigned, ("g_2 is negative: step 2 takes away.", "g_2 是负数：第 2 步是往下减。")),
         (
             swapped,
             (
@@ -86,6 +88,13 @@ def c_3(answer: Answer) -> None:
         (
             o[2] * np.tanh(right),
             ("That is h_3, what is shown; c_3 is asked for.", "这是 h_3，是给人看的；问的是 c_3。"),
+        ),
+        (
+            np.tanh(right),
+            (
+                "The tanh is for what is shown; the cell state goes on as it is.",
+                "tanh 只用于给人看的；细胞状态原样往下传。",
+            ),
         ),
         (
             o[2] * right,
@@ -140,14 +149,18 @@ def _confusions(stuck: str) -> list[tuple[str, Text]]:
             "这里没有门卡住，你却报了一个。要所有时间步、所有单元都相等才算。",
         )
         return [(gate, healthy) for gate in "ifo"]
+    before = (
+        "The gates come in the order i, f, g, o, and those of step t from h_{t-1}, zeros at first.",
+        "各门的次序是 i、f、g、o；第 t 步的门由 h_{t-1} 算出，起初是零。",
+    )
     missed = {
         "i": (
-            "A stuck input gate was not found: then c_t = f_t·c_{t-1} + g_t.",
-            "没有找出卡住的输入门：这时 c_t = f_t·c_{t-1} + g_t。",
+            f"A stuck input gate was not found: then c_t = f_t·c_{{t-1}} + g_t. {before[0]}",
+            f"没有找出卡住的输入门：这时 c_t = f_t·c_{{t-1}} + g_t。{before[1]}",
         ),
         "f": (
-            "A stuck forget gate was not found: then c_t = c_{t-1} + i_t·g_t.",
-            "没有找出卡住的遗忘门：这时 c_t = c_{t-1} + i_t·g_t。",
+            f"A stuck forget gate was not found: then c_t = c_{{t-1}} + i_t·g_t. {before[0]}",
+            f"没有找出卡住的遗忘门：这时 c_t = c_{{t-1}} + i_t·g_t。{before[1]}",
         ),
         "o": (
             "A stuck output gate was not found: then h_t = tanh c_t.",
@@ -180,7 +193,7 @@ def _confusions(stuck: str) -> list[tuple[str, Text]]:
     ),
 )
 def direct_path(answer: Answer) -> None:
-    for T, B, H in ((1, 2, 3), (5, 3, 2), (8, 1, 4)):
+    for T, B, H in ((5, 3, 2), (8, 1, 4), (1, 2, 3)):
         rng = np.random.default_rng(T)
         f, dc_T = rng.uniform(0.2, 1, (T, B, H)), rng.standard_normal((B, H))
         given = f"T={T}, B={B}, H={H}"
@@ -246,6 +259,10 @@ def _path_mistakes(f: Array, dc_T: Array) -> list[tuple[Array, Text]]:
                 ),
             ),
             (
+                np.concatenate([right[1:2], right[1:]]),
+                ("The gate f_1 is left out: c_0 meets it.", "漏了 f_1：退到 c_0 时要碰到它。"),
+            ),
+            (
                 early,
                 ("The gate f_T is left out: c_{T-1} meets it.", "漏了 f_T：退到 c_{T-1} 时要碰到它。"),
             ),
@@ -295,6 +312,21 @@ def forget_bias(answer: Answer) -> None:
                     "This bias leaves p after one step; n of them are wanted.",
                     "这个偏置在一步之后剩下 p；要的是 n 步。",
                 ),
+            ),
+            (
+                np.log(p**n / (1 - p**n)),
+                (
+                    "f^n = p, so f is the n-th root of p, not its n-th power.",
+                    "f^n = p，所以 f 是 p 的 n 次方根，不是 n 次方。",
+                ),
+            ),
+            (
+                np.log(p / (n - p)),
+                ("f^n = p, so f is the n-th root of p, not p / n.", "f^n = p，所以 f 是 p 的 n 次方根，不是 p / n。"),
+            ),
+            (
+                np.arctanh(f),
+                ("A gate is a sigmoid; arctanh undoes a tanh.", "门用的是 sigmoid；arctanh 是 tanh 的反函数。"),
             ),
             (
                 np.log(p / (1 - p)) / n,

@@ -6,17 +6,32 @@ from rnnbook.check import Answer, Array, Text, exercise
 
 
 def _filtered(
-    y: Array, a: float, q: float, r: float, m: float, P: float, *, predict_first: bool = False, square: bool = True
+    y: Array,
+    a: float,
+    q: float,
+    r: float,
+    m: float,
+    P: float,
+    *,
+    predict_first: bool = False,
+    square: bool = True,
+    surer: bool = False,
+    gain_of_r: bool = False,
 ) -> tuple[Array, Array]:
-    """m_f and P_f of s_t = a s_{t−1} + w_t, y_t = s_t + v_t, each (T,); NaN in y marks a gap."""
+    """m_f and P_f of s_t = a s_{t−1} + w_t, y_t = s_t + v_t, each (T,); NaN in y marks a gap.
+
+    The keywords are mistakes: surer lowers P at a gap as well.
+    """
     means, variances = [], []
     factor = a * a if square else a
     for y_t in y:
         if predict_first:
             m, P = a * m, factor * P + q
+        K = (r if gain_of_r else P) / (P + r)
         if not np.isnan(y_t):
-            K = P / (P + r)
             m, P = m + K * (y_t - m), (1 - K) * P
+        elif surer:
+            P = (1 - K) * P
         means.append(m)
         variances.append(P)
         if not predict_first:
@@ -37,6 +52,14 @@ def _standing_still(y: Array, a: float, q: float, r: float, m: float, P: float) 
         means.append(m_f)
         variances.append(P_f)
     return np.array(means), np.array(variances)
+
+
+def _repeated(y: Array) -> Array:
+    """y with each gap filled by the last measurement before it, 0 before the first."""
+    filled = [0.0]
+    for y_t in y:
+        filled.append(filled[-1] if np.isnan(y_t) else float(y_t))
+    return np.array(filled[1:])
 
 
 def _predicted(y: Array, a: float, q: float, r: float, m: float, P: float) -> tuple[Array, Array]:
@@ -75,7 +98,13 @@ def filter_with_gaps(answer: Answer) -> None:
         a, q, r, m, P = numbers
         given = f"T={T}, a={a}, q={q}, r={r}, m={m}, P={P}" + (f", NaN: t={[t + 1 for t in gaps]}" if gaps else "")
         got = answer.call(y, *numbers, given=given, returns=("m_f", "P_f"))
-        zero = _filtered(np.nan_to_num(y), *numbers)
+        want = _filtered(y, *numbers)
+        untouched = (
+            "A NaN of `y` came into the estimate: at a gap leave y_t out. `y_t == np.nan` is never true; use "
+            "np.isnan(y_t).",
+            "`y` 里的 NaN 混进了估计：缺失处不要用 y_t。`y_t == np.nan` 永远不成立，请用 np.isnan(y_t)。",
+        )
+        answer.require(not np.isnan(got[0]).any(), untouched)
         wrong: list[tuple[tuple[Array, Array], Text]] = [
             (
                 _standing_still(y, *numbers),
@@ -110,21 +139,52 @@ def filter_with_gaps(answer: Answer) -> None:
                 _filtered(y, a, q**2, r, m, P),
                 ("q is a variance already; do not square it.", "q 已经是方差，不要再平方。"),
             ),
+            (
+                _filtered(y, *numbers, gain_of_r=True),
+                ("The gain is P/(P + r), not r/(P + r).", "增益是 P/(P + r)，不是 r/(P + r)。"),
+            ),
+            (want[::-1], ("m_f and P_f are exchanged: return the means first.", "m_f 和 P_f 写反了：先返回均值。")),
+            (
+                (want[0], np.sqrt(want[1])),
+                ("These are standard deviations; variances are asked for.", "这是标准差，要的是方差。"),
+            ),
         ]
         if gaps:
-            wrong.append(
+            wrong += [
                 (
-                    zero,
+                    _filtered(np.nan_to_num(y), *numbers),
                     (
                         "You took 0 for what is missing. Nothing was measured there, not zero.",
                         "你把缺失的观测当成了 0。那里什么也没测到，不是测到零。",
                     ),
-                )
-            )
-        want = _filtered(y, *numbers)
+                ),
+                (
+                    _filtered(_repeated(y), *numbers),
+                    (
+                        "You repeated the last measurement. At a gap there is none to correct with.",
+                        "你重复使用了上一个观测。缺失处没有观测可用来修正。",
+                    ),
+                ),
+                (
+                    _filtered(y, *numbers, surer=True),
+                    (
+                        "At a gap P_f is P itself: without a measurement nothing becomes surer.",
+                        "缺失处 P_f 就是 P：没有观测，把握不会变大。",
+                    ),
+                ),
+                (
+                    _filtered(y[~np.isnan(y)], *numbers),
+                    (
+                        "You left the gaps out of the series. They count as steps: time goes on.",
+                        "你把缺失的步从序列里删掉了。它们也算一步：时间照样走。",
+                    ),
+                ),
+            ]
         for name, n in (("m_f", 0), ("P_f", 1)):
             mistakes = [
-                (values[n], text) for values, text in wrong if not np.allclose(values[n], want[n], equal_nan=True)
+                (values[n], text)
+                for values, text in wrong
+                if len(values[n]) != T or not np.allclose(values[n], want[n], equal_nan=True)
             ]
             answer.equals(got[n], want[n], given=given, name=name, mistakes=mistakes)
 
@@ -133,8 +193,8 @@ def filter_with_gaps(answer: Answer) -> None:
     "smoothing-2",
     hints=(
         (
-            "A random walk has a = 1, so β = q. Put q and r into the formula for P.",
-            "随机游走是 a = 1，所以 β = q。把 q 和 r 代入 P 的公式。",
+            "A random walk has a = 1, so γ = q. Put q and r into the formula for P.",
+            "随机游走是 a = 1，所以 γ = q。把 q 和 r 代入 P 的公式。",
         ),
         (
             "Then K = P/(P + r) and P_f = K·r.",
@@ -152,6 +212,17 @@ def variances(answer: Answer) -> None:
     K = exchanged / (exchanged + 2)
     got = answer.value(kind="array")
     answer.shape(got, (3,))
+    if got.dtype.kind in "iu":  # whole numbers written by hand
+        got = got.astype(float)
+    near = [bool(one) for one in np.abs(got - [P, P_f, P_s]) < 0.01]
+    first: Text = ("Begin with P: it is the positive root of P² = q·P + q·r.", "先看 P：它是 P² = q·P + q·r 的正根。")
+    if near[:2] == [True, True]:
+        first = (
+            "P and P_f are right. P_s is P_f/(1 + λ), λ = 1 − K.",
+            "P 和 P_f 对了。P_s 等于 P_f/(1 + λ)，λ = 1 − K。",
+        )
+    elif near[0]:
+        first = ("P is right. P_f is K·r with K = P/(P + r).", "P 对了。P_f 等于 K·r，K = P/(P + r)。")
     answer.equals(
         got,
         np.array([P, P_f, P_s]),
@@ -198,6 +269,7 @@ def variances(answer: Answer) -> None:
                     "q 和 r 用反了：q = 2 是游走每一步的方差。",
                 ),
             ),
+            *([] if all(near) else [(got, first)]),
         ],
     )
 
@@ -224,45 +296,45 @@ def sizes(answer: Answer) -> None:
         "The temperature is not seen and acts on nothing: it needs no unit.",
         "温度看不见，也不起作用，不需要单元。",
     )
+    velocity = (
+        "Without the velocity the next position cannot be predicted: it must be remembered.",
+        "不知道速度就预测不了下一个位置，所以速度也要记住。",
+    )
     without_skip = (
         "That is without a skip; with it each half needs two units.",
         "那是没有跳跃连接的情形；有了它，每一半只要两个。",
     )
+    both = ("Two units go ahead and two go back: count both in (b).", "往前两个，往回还有两个：（b）要都算上。")
+    halves = (
+        "In (b) each half remembers what the network of (a) remembers: position and velocity.",
+        "（b）的每一半，都要记住（a）的网络所记的东西：位置和速度。",
+    )
+    position = (
+        "In (c) there is no velocity: a random walk needs its position only.",
+        "（c）没有速度：随机游走只需记住位置。",
+    )
+    known: list[dict[float, Text]] = [
+        {1: velocity, 3: temperature},
+        {
+            2: both,
+            5: ("The skip is a weight, not a unit.", "跳跃连接是权重，不是单元。"),
+            6: without_skip,
+            8: without_skip,
+        },
+        {},
+    ]
+    right = np.array([2.0, 4.0, 1.0])
     got = answer.value(kind="array")
     answer.shape(got, (3,))
-    answer.equals(
-        np.asarray(got, float),
-        np.array([2.0, 4.0, 1.0]),
-        rtol=1e-6,
-        mistakes=[
-            ([3.0, 6.0, 1.0], temperature),
-            ([3.0, 6.0, 2.0], temperature),
-            (
-                [1.0, 2.0, 1.0],
-                (
-                    "Without the velocity the next position cannot be predicted: it must be remembered.",
-                    "不知道速度就预测不了下一个位置，所以速度也要记住。",
-                ),
-            ),
-            (
-                [2.0, 2.0, 1.0],
-                ("Two units go ahead and two go back: count both in (b).", "往前两个，往回还有两个：（b）要都算上。"),
-            ),
-            ([2.0, 8.0, 1.0], without_skip),
-            ([2.0, 6.0, 1.0], without_skip),
-            (
-                [2.0, 5.0, 1.0],
-                ("The skip is a weight, not a unit.", "跳跃连接是权重，不是单元。"),
-            ),
-            (
-                [2.0, 4.0, 2.0],
-                (
-                    "In (c) there is no velocity: a random walk needs its position only.",
-                    "（c）没有速度：随机游走只需记住位置。",
-                ),
-            ),
-        ],
-    )
+    if got.dtype.kind in "iu":  # whole numbers written by hand
+        got = got.astype(float)
+    mistakes: list[tuple[list[float] | Array, Text]] = [([3.0, 6.0, 1.0], temperature), ([3.0, 6.0, 2.0], temperature)]
+    wrong = np.flatnonzero(got != right)
+    if len(wrong):
+        first = int(wrong[0])
+        text = known[first].get(float(np.real(got[first])), (velocity, halves, position)[first])
+        mistakes.append((got, text))
+    answer.equals(got, right, rtol=1e-6, mistakes=mistakes)
 
 
 @exercise(
@@ -320,6 +392,39 @@ def hmm_step(answer: Answer) -> None:
                     ("The prediction with A is missing.", "漏了用 A 预测这一步。"),
                 ),
                 (
+                    normal(A @ (b_t * p)),
+                    (
+                        "That is a step of the backward half; the filter predicts first, with A.T, then corrects.",
+                        "这是往回走那一半的一步；滤波器先用 A.T 预测，再修正。",
+                    ),
+                ),
+                (
+                    normal(b_t + A.T @ p),
+                    ("Probabilities are multiplied by b_t, not added to it.", "概率要与 b_t 相乘，不是相加。"),
+                ),
+                (
+                    normal(b_t * (p[:, None] * A).max(axis=0)),
+                    (
+                        "Sum over all tags i that lead to j; do not take the largest.",
+                        "对通往 j 的所有标签 i 求和，不是取最大的一个。",
+                    ),
+                ),
+                (
+                    normal(b_t * p[:, None] * A),
+                    (
+                        "These are the pairs (i, j); sum over i, the tag before.",
+                        "这是各对 (i, j)；还要对前一个标签 i 求和。",
+                    ),
+                ),
+                (
+                    joint.sum(),
+                    ("That is the sum to divide by; the answer is a vector.", "这是用来除的总和；答案应是向量。"),
+                ),
+                (
+                    np.log(normal(joint)),
+                    ("Return the probabilities, not their logarithms.", "要返回概率，不是它们的对数。"),
+                ),
+                (
                     A.T @ p,
                     ("That is the prediction; the measurement b_t is missing.", "这是预测，还没有用观测 b_t。"),
                 ),
@@ -360,44 +465,22 @@ def leaks(answer: Answer) -> None:
         bool(np.isin(values, (0.0, 1.0)).all()), ("Write 1 for a leak and 0 for none.", "泄漏写 1，没有泄漏写 0。")
     )
 
-    def but(n: int) -> Array:
-        changed = right.copy()
-        changed[n] = 1 - changed[n]
-        return changed
-
-    answer.equals(
-        values,
-        right,
-        mistakes=[
-            (
-                but(0),
-                (
-                    "(a) The sentence is finished before it is tagged: all of it may be read.",
-                    "（a）标注时句子已经写完，全句都可以读。",
-                ),
-            ),
-            (
-                but(1),
-                (
-                    "(b) The backward half has read the price that is to be forecast.",
-                    "（b）往回走的一半已经读过要预测的那个价格。",
-                ),
-            ),
-            (
-                but(2),
-                ("(c) The experiment is over: this is offline analysis.", "（c）实验已经做完，这是离线分析。"),
-            ),
-            (
-                but(3),
-                (
-                    "(d) A live machine has no future to read, whatever the recorded test says.",
-                    "（d）运转中的机器没有未来可读，在录下的数据上测得再好也没用。",
-                ),
-            ),
-            (
-                but(4),
-                ("(e) The recording is finished before the question is asked.", "（e）提问时录音已经录完。"),
-            ),
-            (1 - right, ("1 stands for a leak.", "1 表示泄漏。")),
-        ],
+    texts: tuple[Text, ...] = (
+        (
+            "(a) The sentence is finished before it is tagged: all of it may be read.",
+            "（a）标注时句子已经写完，全句都可以读。",
+        ),
+        (
+            "(b) The backward half has read the price that is to be forecast.",
+            "（b）往回走的一半已经读过要预测的那个价格。",
+        ),
+        ("(c) The experiment is over: this is offline analysis.", "（c）实验已经做完，这是离线分析。"),
+        (
+            "(d) A live machine has no future to read, whatever the recorded test says.",
+            "（d）运转中的机器没有未来可读，在录下的数据上测得再好也没用。",
+        ),
+        ("(e) The recording is finished before the question is asked.", "（e）提问时录音已经录完。"),
     )
+    mistakes: list[tuple[Array, Text]] = [(1 - right, ("1 stands for a leak.", "1 表示泄漏。"))]
+    mistakes += [(values, texts[int(n)]) for n in np.flatnonzero(values != right)[:1]]
+    answer.equals(values, right, mistakes=mistakes)

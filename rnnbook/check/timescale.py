@@ -25,6 +25,11 @@ from rnnbook.check import Answer, Array, Text, exercise
 def new_gate(answer: Answer) -> None:
     f, old, new = 0.98, 0.020, 0.005
     tau = -old / np.log(f)
+    got = answer.value(kind="number")
+    units = (
+        "Seconds and milliseconds are mixed: Δt and τ must have the same unit.",
+        "秒与毫秒混用了：Δt 与 τ 要用同一单位。",
+    )
     mistakes: list[tuple[float, Text]] = [
         (f, ("The gate is per step: with a shorter step it must change.", "门是按步计的：步长变了，门也要变。")),
         (
@@ -35,6 +40,9 @@ def new_gate(answer: Answer) -> None:
             ),
         ),
         (tau, ("That is the time constant; now the gate.", "这是时间常数，还要求门。")),
+        (tau / old, ("That is the time constant in steps; now the gate.", "这是以步计的时间常数，还要求门。")),
+        (np.exp(-1000 * new / tau), units),
+        (np.exp(-new / (1000 * tau)), units),
         (
             1 - new / tau,
             ("That is Euler's gate; use the exponential function.", "这是欧拉法的门；请用指数函数。"),
@@ -42,16 +50,29 @@ def new_gate(answer: Answer) -> None:
         (
             1 - (1 - f) * new / old,
             (
-                "You divided 1 − f by four; that is Euler's rule. Take the fourth root of f.",
-                "你把 1 − f 除以了 4，这是欧拉法；应当对 f 开四次方。",
+                "This is 1 − f divided by four, Euler's rule, or a right gate with too few decimals. Take the fourth "
+                "root of f, to five decimals.",
+                "这是把 1 − f 除以 4，即欧拉法；或者小数位数给少了。应当对 f 开四次方，给出五位小数。",
             ),
         ),
         (np.exp(new / tau), ("A gate is below 1: mind the sign of the logarithm.", "门小于 1：留意对数的正负号。")),
         (f * new / old, ("Shares are powers of f, not multiples.", "份额是 f 的幂，不是倍数。")),
         (np.exp(-new / (tau * np.log(2))), ("You used the half-life in place of τ.", "你用半衰期代替了 τ。")),
     ]
+    if 0 < got < 1:
+        # All gates near 1 look alike: what four steps keep tells them apart.
+        kept = f"{got**4:.5f}"
+        mistakes.append(
+            (
+                got,
+                (
+                    f"Four new steps would keep {kept}, but one old step kept 0.98.",
+                    f"新的四步会保留 {kept}，而原来的一步保留 0.98。",
+                ),
+            )
+        )
     # Five decimals: 0.995 is Euler's answer and differs in the fifth.
-    answer.equals(answer.value(kind="number"), f ** (new / old), rtol=0, atol=6e-6, mistakes=mistakes)
+    answer.equals(got, f ** (new / old), rtol=0, atol=6e-6, mistakes=mistakes)
 
 
 @exercise(
@@ -99,10 +120,31 @@ def forget_bias(answer: Answer) -> None:
                 ("That is log f; the bias is log(f / (1 − f)).", "这是 log f；偏置是 log(f / (1 − f))。"),
             ),
             (f / (1 - f), ("The logarithm is missing.", "漏了取对数。")),
+            (
+                _logit(f) / float(np.log(10)),
+                ("That is the logarithm to base 10; take the natural one.", "这是以 10 为底的对数；请用自然对数。"),
+            ),
+            (
+                1 / (1 + float(np.exp(-f))),
+                (
+                    "That is σ(f); the bias goes the other way, b = log(f / (1 − f)).",
+                    "这是 σ(f)；偏置要反过来求，b = log(f / (1 − f))。",
+                ),
+            ),
+            (
+                float(np.log(half_life / dt)),
+                (
+                    "With this bias the mean age is half_life; what is left after it must be one half.",
+                    "用这个偏置，等于 half_life 的是平均年龄；要求的是过 half_life 之后剩一半。",
+                ),
+            ),
+            (
+                _logit(0.5 ** (1 / max(1, round(half_life / dt)))),
+                ("Do not round half_life / dt to whole steps.", "不要把 half_life / dt 取整。"),
+            ),
         ]
-        if 0 < euler < 1:
-            text = ("That is Euler's gate; use the exponential function.", "这是欧拉法的门；请用指数函数。")
-            mistakes.append((_logit(euler), text))
+        linear: Text = ("That is Euler's gate; use the exponential function.", "这是欧拉法的门；请用指数函数。")
+        mistakes += [(_logit(gate), linear) for gate in (euler, 1 - dt / half_life) if 0 < gate < 1]
         given = f"half_life={half_life}, dt={dt}"
         told = [(wrong, text) for wrong, text in mistakes if abs(wrong - _logit(f)) > 1e-3]
         answer.equals(answer.call(half_life, dt, given=given), _logit(f), given=given, mistakes=told)
@@ -125,7 +167,7 @@ def _logit(f: float) -> float:
     ),
 )
 def gate_from_noise(answer: Answer) -> None:
-    for T, f, r, level in ((8, 0.8, 0.5, 0.0), (500, 0.95, 1.0, 0.3), (5000, 0.6, 2.0, 0.0)):
+    for T, f, r, level in ((17, 0.8, 0.5, 0.0), (500, 0.95, 1.0, 0.3), (5000, 0.6, 2.0, 0.0)):
         x = _noisy(T, f, r) + level
         gamma = [float(np.mean(x[: T - k] * x[k:])) for k in range(4)]
         sums = [float(np.sum(x[: T - k] * x[k:])) for k in range(3)]
@@ -149,9 +191,32 @@ def gate_from_noise(answer: Answer) -> None:
             (gamma[3] / gamma[2], ("Lags 1 and 2, not 2 and 3.", "用滞后 1 和 2，不是 2 和 3。")),
             (gamma[2] / gamma[0], ("Divide by γ_1, not by γ_0.", "要除以 γ_1，不是 γ_0。")),
             (gamma[2], ("That is γ_2; divide it by γ_1.", "这是 γ_2，还要除以 γ_1。")),
+            (
+                float(np.sum(x * np.roll(x, 2)) / np.sum(x * np.roll(x, 1))),
+                (
+                    "`np.roll` pairs the end with the beginning; take x[:-1] with x[1:].",
+                    "`np.roll` 把末尾与开头配成了对；请用 x[:-1] 与 x[1:]。",
+                ),
+            ),
+            (
+                _correlation(x, 2) / _correlation(x, 1),
+                ("`np.corrcoef` subtracts means; do not subtract any here.", "`np.corrcoef` 会减去均值；这里不要减。"),
+            ),
+            (
+                _correlation(x, 1),
+                ("That is the correlation at lag 1, which the noise lowers.", "这是滞后 1 的相关，噪声使它变小。"),
+            ),
+            (
+                float(np.mean(x[2:] / x[1:-1])),
+                ("Take the ratio of the means, not the mean of ratios.", "要先取平均再相除，不是把比值平均。"),
+            ),
         ]
         given = f"T={T}, f={f}, r={r}"
         answer.equals(answer.call(x, given=given), gamma[2] / gamma[1], given=given, mistakes=mistakes)
+
+
+def _correlation(x: Array, k: int) -> float:
+    return float(np.corrcoef(x[:-k], x[k:])[0, 1])
 
 
 def _noisy(T: int, f: float, r: float) -> Array:
@@ -182,6 +247,7 @@ def mean_bias(answer: Answer) -> None:
         sign, M = (1.0 if convention == "old" else -1.0), T_max - 1.0
         wants = {name: sign * value for name, value in _means(M, T_max).items()}
         right = wants.pop("right")
+        wants["one minus"] = 1 - abs(right)
         texts: dict[str, Text] = {
             "range": ("u ends at T_max − 1, not at T_max.", "u 到 T_max − 1 为止，不是 T_max。"),
             "whole": ("Divide by the length of the interval, M − 1.", "要除以区间的长度 M − 1。"),
@@ -195,6 +261,11 @@ def mean_bias(answer: Answer) -> None:
                 "积分从 1 开始：减去的是 M − 1，不是 M。",
             ),
             "log M": ("That is the largest bias, not the mean.", "这是最大的偏置，不是均值。"),
+            "from 0": ("The integral begins at 1, not at 0.", "积分从 1 开始，不是从 0 开始。"),
+            "one minus": (
+                "1 − z is a share, not a bias: with 1 − σ(a) = σ(−a) the bias changes its sign.",
+                "1 − z 是份额，不是偏置：由 1 − σ(a) = σ(−a)，偏置要变号。",
+            ),
             "left": ("The term −(M − 1) is missing.", "漏了 −(M − 1) 这一项。"),
         }
         told: list[tuple[float, Text]] = [(wants[name], text) for name, text in texts.items()]
@@ -223,5 +294,6 @@ def _means(M: float, T_max: float) -> dict[str, float]:
         "integral": M * log - (M - 1),
         "no end": (M * log - M) / (M - 1),
         "log M": log,
+        "from 0": log - 1,
         "left": M * log / (M - 1),
     }

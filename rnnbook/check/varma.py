@@ -5,6 +5,14 @@ import numpy as np
 from rnnbook.check import Answer, Mistakes, exercise
 
 
+def _one_by_one(answer: Answer, right: dict[str, tuple[float, Mistakes]], atol: float) -> None:
+    """Each entry by its name, so that two mistakes at once are told one after the other; whole numbers will do."""
+    values = answer.value(kind="array")
+    answer.shape(values, (len(right),))
+    for value, (name, (want, mistakes)) in zip(values, right.items(), strict=True):
+        answer.equals(value, want, name=name, rtol=0, atol=atol, mistakes=mistakes)
+
+
 @exercise(
     "varma-1",
     hints=(
@@ -27,58 +35,87 @@ def coefficients(answer: Answer) -> None:
     trace, det = float(np.trace(W)), float(np.linalg.det(W))
     echo = float(C @ W @ U)
     M_1 = echo - trace
-    wrong_det = 0.5 * 0.3 - 0.6 * 0.4
-    swapped = W.T
-    mistakes: Mistakes = [
-        (
-            [-trace, det, M_1],
-            (
-                "These are c_1 and c_2; on the other side of the equation they change sign: A_i = −c_i.",
-                "这是 c_1 和 c_2；移到等号另一边要变号：A_i = −c_i。",
-            ),
+    other_side = (
+        "That is c_1 or c_2; on the other side of the equation they change sign: A_i = −c_i.",
+        "这是 c_1 或 c_2；移到等号另一边要变号：A_i = −c_i。",
+    )
+    entries: dict[str, tuple[float, Mistakes]] = {
+        "A_1": (
+            trace,
+            [
+                (-trace, other_side),
+                (
+                    -det,
+                    ("That is A_2; the order is A_1, A_2, M_1.", "这是 A_2；次序是 A_1、A_2、M_1。"),
+                ),
+                (det, ("That is the determinant; A_1 is the trace.", "这是行列式；A_1 是迹。")),
+            ],
         ),
-        (
-            [trace, det, M_1],
-            ("The sign of A_2: it is minus the determinant.", "A_2 的符号错了：它是行列式的相反数。"),
+        "A_2": (
+            -det,
+            [
+                (
+                    det,
+                    (
+                        "A_2 = −c_2, and c_2 is the determinant: the sign changes on the other side of the equation.",
+                        "A_2 = −c_2，而 c_2 是行列式：移到等号另一边要变号。",
+                    ),
+                ),
+                *(
+                    (
+                        wrong,
+                        (
+                            "The determinant is 0.5·0.3 − (−0.6)·0.4: two minus signs make a plus.",
+                            "行列式是 0.5·0.3 − (−0.6)·0.4：两个负号成正。",
+                        ),
+                    )
+                    for wrong in (0.09, -0.09)
+                ),
+            ],
         ),
-        (
-            [trace, -wrong_det, M_1],
-            (
-                "The determinant is 0.5·0.3 − (−0.6)·0.4: two minus signs make a plus.",
-                "行列式是 0.5·0.3 − (−0.6)·0.4：两个负号成正。",
-            ),
+        "M_1": (
+            M_1,
+            [
+                (
+                    echo,
+                    (
+                        "C W U is the echo after one step, A_1 + M_1; subtract A_1.",
+                        "C W U 是一步之后的回声，等于 A_1 + M_1；还要减去 A_1。",
+                    ),
+                ),
+                (
+                    echo + trace,
+                    (
+                        "B_1 = W + c_1 I with c_1 = −0.8: subtract, not add.",
+                        "B_1 = W + c_1 I，c_1 = −0.8：是减，不是加。",
+                    ),
+                ),
+                (
+                    float(C @ W.T @ U) - trace,
+                    (
+                        "You multiplied by the transpose of W: W U is the first column of W.",
+                        "你乘的是 W 的转置：W U 是 W 的第一列。",
+                    ),
+                ),
+                (-M_1, ("The sign of M_1: M_1 = C B_1 U, as it stands.", "M_1 的符号错了：M_1 = C B_1 U，不变号。")),
+                (
+                    0.0,
+                    (
+                        "M_1 is not zero: y reads both units, and the second hears x one step late.",
+                        "M_1 不是零：y 读两个单元，而第二个单元晚一步才听到 x。",
+                    ),
+                ),
+                (
+                    W[0, 0] - trace,
+                    (
+                        "That is the first unit alone; y reads the second one too, with weight 0.5.",
+                        "这只算了第一个单元；y 还以 0.5 的权重读第二个。",
+                    ),
+                ),
+            ],
         ),
-        (
-            [trace, -det, echo],
-            (
-                "C W U is the echo after one step, A_1 + M_1; subtract A_1.",
-                "C W U 是一步之后的回声，等于 A_1 + M_1；还要减去 A_1。",
-            ),
-        ),
-        (
-            [trace, -det, echo + trace],
-            ("B_1 = W + c_1 I with c_1 = −0.8: subtract, not add.", "B_1 = W + c_1 I，c_1 = −0.8：是减，不是加。"),
-        ),
-        (
-            [trace, -det, float(C @ swapped @ U) - trace],
-            (
-                "You multiplied by the transpose of W: W U is the first column of W.",
-                "你乘的是 W 的转置：W U 是 W 的第一列。",
-            ),
-        ),
-        (
-            [trace, -det, -M_1],
-            ("The sign of M_1: M_1 = C B_1 U, as it stands.", "M_1 的符号错了：M_1 = C B_1 U，不变号。"),
-        ),
-        (
-            [trace, -det, 0.0],
-            (
-                "M_1 is not zero: y reads both units, and the second hears x one step late.",
-                "M_1 不是零：y 读两个单元，而第二个单元晚一步才听到 x。",
-            ),
-        ),
-    ]
-    answer.equals(answer.value(kind="array"), np.array([trace, -det, M_1]), rtol=1e-4, atol=1e-4, mistakes=mistakes)
+    }
+    _one_by_one(answer, entries, atol=1e-4)
 
 
 @exercise(
@@ -121,6 +158,10 @@ def twin_of(answer: Answer) -> None:
                 if inside
                 else (m, ("|m| > 1: this model is not invertible yet.", "|m| > 1，这个模型还不可逆。")),
                 (abs(m) if inside else abs(inverse), ("m keeps its sign.", "m 的正负号要保留。")),
+                (
+                    variance if inside else m**2 * variance,
+                    ("First m, then the variance.", "先返回 m，再返回方差。"),
+                ),
             ],
         )
         answer.equals(
@@ -163,57 +204,72 @@ def twin_of(answer: Answer) -> None:
     ),
 )
 def sizes(answer: Answer) -> None:
-    right = np.array([1.0, 2.0, 1.0, 2.0])
-    mistakes: Mistakes = [
-        (
-            [2.0, 2.0, 1.0, 2.0],
-            (
-                "(a): z² − 0.9z + 0.2 = (z − 0.5)(z − 0.4), and z − 0.4 stands on the other side too.",
-                "（a）：z² − 0.9z + 0.2 = (z − 0.5)(z − 0.4)，而 z − 0.4 在另一边也有。",
-            ),
+    entries: dict[str, tuple[float, Mistakes]] = {
+        "a": (
+            1,
+            [
+                (
+                    2,
+                    (
+                        "z² − 0.9z + 0.2 = (z − 0.5)(z − 0.4), and z − 0.4 stands on the other side too.",
+                        "z² − 0.9z + 0.2 = (z − 0.5)(z − 0.4)，而 z − 0.4 在另一边也有。",
+                    ),
+                ),
+                (
+                    3,
+                    (
+                        "That is the history form, the largest of the three.",
+                        "这是历史形式的大小，三种形式里最大的一种。",
+                    ),
+                ),
+            ],
         ),
-        (
-            [1.0, 1.0, 1.0, 2.0],
-            (
-                "(b): the degree is 1, but a unit with μ = 0 forgets e at once, before it can be heard a step later; "
-                "one more unit must hold it.",
-                "（b）：次数是 1，但 μ = 0 的单元立刻忘掉 e，等不到下一步；要再加一个单元把它留住。",
-            ),
+        "b": (
+            2,
+            [
+                (
+                    1,
+                    (
+                        "The degree is 1, but a unit with μ = 0 forgets e at once, before it can be heard a step "
+                        "later; one more unit must hold it.",
+                        "次数是 1，但 μ = 0 的单元立刻忘掉 e，等不到下一步；要再加一个单元把它留住。",
+                    ),
+                ),
+            ],
         ),
-        (
-            [1.0, 2.0, 2.0, 2.0],
-            (
-                "(c): with a skip one unit is enough: C = (a + m)/a, D = −m/a.",
-                "（c）：有直通项时一个单元就够：C = (a + m)/a，D = −m/a。",
-            ),
+        "c": (
+            1,
+            [
+                (
+                    2,
+                    (
+                        "With a skip one unit is enough: C = (a + m)/a, D = −m/a.",
+                        "有直通项时一个单元就够：C = (a + m)/a，D = −m/a。",
+                    ),
+                ),
+                (
+                    0,
+                    (
+                        "The pole is 0.5, the zero −0.5: they differ, and nothing cancels.",
+                        "极点是 0.5，零点是 −0.5：并不相同，约不掉。",
+                    ),
+                ),
+            ],
         ),
-        (
-            [1.0, 2.0, 1.0, 1.0],
-            (
-                "(d): z² − 0.5 has two different roots, and both are heard.",
-                "（d）：z² − 0.5 有两个不同的根，两个都听得见。",
-            ),
+        "d": (
+            2,
+            [
+                (
+                    1,
+                    (
+                        "z² − 0.5 has two different roots, and both are heard.",
+                        "z² − 0.5 有两个不同的根，两个都听得见。",
+                    ),
+                ),
+            ],
         ),
-        (
-            [2.0, 2.0, 2.0, 2.0],
-            (
-                "These are the sizes of Harvey's form; a common root and a skip both save units.",
-                "这是 Harvey 形式的大小；公共的根和直通项都能省下单元。",
-            ),
-        ),
-        (
-            [1.0, 1.0, 1.0, 1.0],
-            ("(b) and (d) need more than one unit.", "（b）和（d）一个单元不够。"),
-        ),
-        (
-            [2.0, 1.0, 1.0, 2.0],
-            (
-                "(a) has a common root; (b) needs a unit that holds e for a step.",
-                "（a）有公共的根；（b）需要一个单元把 e 留一步。",
-            ),
-        ),
-    ]
-    answer.equals(answer.value(kind="array"), right, rtol=0, atol=1e-6, mistakes=mistakes)
+    }
+    _one_by_one(answer, entries, atol=1e-6)
 
 
 @exercise(
@@ -234,49 +290,65 @@ def sizes(answer: Answer) -> None:
     ),
 )
 def capacities(answer: Answer) -> None:
-    mistakes: Mistakes = [
-        (
-            [6.0, 6.0, 6.0],
-            (
-                "That is the bound. In (a) and (c) some units are copies of each other.",
-                "那是上界。（a）和（c）里有的单元互为副本。",
-            ),
+    entries: dict[str, tuple[float, Mistakes]] = {
+        "a": (
+            4,
+            [
+                (
+                    6,
+                    (
+                        "Six is the bound, but units 1 and 2 are copies of each other, and so are 3 and 4.",
+                        "6 是上界；但单元 1 和 2 互为副本，3 和 4 也是。",
+                    ),
+                ),
+                (
+                    2,
+                    (
+                        "A unit that shares its μ is not lost altogether; each pair counts once.",
+                        "与别人共用 μ 的单元并没有全丢；每一对还算一个。",
+                    ),
+                ),
+                (
+                    3,
+                    (
+                        "−0.2 counts too; a mode that alternates is a mode.",
+                        "−0.2 也算，正负交替的模态也是模态。",
+                    ),
+                ),
+            ],
         ),
-        (
-            [6.0, 6.0, 1.0],
-            (
-                "(a): units 1 and 2 are copies of each other, and so are 3 and 4.",
-                "（a）：单元 1 和 2 互为副本，3 和 4 也是。",
-            ),
+        "b": (
+            6,
+            [
+                (
+                    1,
+                    (
+                        "All μ are 0 here, but the units are connected; unit i holds the input of i − 1 steps before.",
+                        "这里 μ 全是 0，但单元是相连的；单元 i 装着 i − 1 步之前的输入。",
+                    ),
+                ),
+                (5, ("The delay k = 0 counts too.", "延迟 k = 0 也算。")),
+            ],
         ),
-        (
-            [2.0, 6.0, 1.0],
-            (
-                "(a): a unit that shares its μ is not lost altogether; each pair counts once.",
-                "（a）：与别人共用 μ 的单元并没有全丢；每一对还算一个。",
-            ),
+        "c": (
+            1,
+            [
+                (
+                    6,
+                    (
+                        "With one μ for all, every unit holds the same number times its weight in U.",
+                        "μ 全都一样，每个单元装的是同一个数乘上自己在 U 里的权重。",
+                    ),
+                ),
+                (
+                    0,
+                    (
+                        "A long memory is faint, but summed over all delays it is a whole number of inputs: how many "
+                        "different numbers do the units hold?",
+                        "记得久，每一步就记得模糊，可是把所有延迟加起来并不是零：这些单元装着几个不同的数？",
+                    ),
+                ),
+            ],
         ),
-        (
-            [3.0, 6.0, 1.0],
-            ("(a): −0.2 counts too; a mode that alternates is a mode.", "（a）：−0.2 也算，正负交替的模态也是模态。"),
-        ),
-        (
-            [4.0, 6.0, 6.0],
-            (
-                "(c): with one μ for all, every unit holds the same number times its weight in U.",
-                "（c）：μ 全都一样，每个单元装的是同一个数乘上自己在 U 里的权重。",
-            ),
-        ),
-        (
-            [4.0, 1.0, 1.0],
-            (
-                "(b): all μ are 0 here, but the units are connected; unit i holds the input of i − 1 steps before.",
-                "（b）：这里 μ 全是 0，但单元是相连的；单元 i 装着 i − 1 步之前的输入。",
-            ),
-        ),
-        (
-            [4.0, 5.0, 1.0],
-            ("(b): the delay k = 0 counts too.", "（b）：延迟 k = 0 也算。"),
-        ),
-    ]
-    answer.equals(answer.value(kind="array"), np.array([4.0, 6.0, 1.0]), rtol=0, atol=1e-3, mistakes=mistakes)
+    }
+    _one_by_one(answer, entries, atol=1e-3)
