@@ -84,7 +84,8 @@ def test_a_launched_notebook_installs_the_package_and_runs(
         "PATH": f"{machine.parent}{os.pathsep}{os.environ['PATH']}",
         "XDG_STATE_HOME": str(tmp_path),
     }
-    for path in sorted((BRANCH / lang).glob("*.ipynb")):
+    # All in one language; in the other the installation and the first chapter, whose code is the same.
+    for path in sorted((BRANCH / lang).glob({"en": "*", "zh": "forward"}[lang] + ".ipynb")):
         command = [str(machine), "-c", RUN, str(path)]
         run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
         assert run.returncode == 0, f"{path.name}: {run.stderr[-3000:]}"
