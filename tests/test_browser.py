@@ -153,6 +153,26 @@ def test_the_search_finds_the_home_page(page: Any, root: str, edition: str) -> N
     assert page.complaints == []
 
 
+@pytest.mark.parametrize(
+    ("query", "first", "begins"),
+    [
+        ("time constant", "timescale", "7. Time constants"),  # three titles have one of the words, one has both
+        ("glossary", "glossary", "Glossary One idea"),  # no page has the stem, glossari
+        ("RTS", "smoothing", "..."),  # its stem, rt, is in many words
+    ],
+)
+def test_the_best_page_comes_first_in_its_own_words(page: Any, root: str, query: str, first: str, begins: str) -> None:
+    page.goto(f"{root}search.html?q={query}")
+    result = page.locator("#search-results li").first
+    assert result.locator("a").get_attribute("href").startswith(f"chapters/{first}.html")
+    if root.startswith("http"):  # from disk a browser may not fetch a page for its summary
+        result.locator("p.context .highlighted").first.wait_for()
+        summary = " ".join(result.locator("p.context").inner_text().split())
+        assert summary.startswith(begins), summary
+        assert "Report an error" not in summary
+    assert page.complaints == []
+
+
 def test_hints_and_solutions_open_by_keyboard(page: Any, root: str) -> None:
     page.goto(f"{root}chapters/forward.html")
     fold = page.locator("details.fold-solution").first

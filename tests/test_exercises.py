@@ -53,6 +53,10 @@ class Written:
         if _unknown_names(code, space):
             space = dict(_space(self.before))
         exec(compile(code, f"<{self.id}>", "exec"), space)
+        assert self.name in space, (
+            f"{self.path.name}: check({self.id!r}, {self.name}) follows no cell that defines {self.name} "
+            "between ### BEGIN SOLUTION and ### END SOLUTION"
+        )
         return space[self.name]
 
 
@@ -166,7 +170,10 @@ def complaints(found: list[str], equivalent: dict[str, str]) -> list[str]:
 
 
 def test_chapters_and_registry_have_the_same_exercises() -> None:
-    assert sorted(given.id for given in WRITTEN) == sorted(exercise_ids())
+    in_chapters = {given.id for given in WRITTEN}
+    assert len(in_chapters) == len(WRITTEN), "an exercise is checked twice"
+    alone = in_chapters ^ set(exercise_ids())
+    assert not alone, f"in a chapter and without a check in rnnbook/check, or the other way round: {sorted(alone)}"
     for given in WRITTEN:
         assert topic_of(given.id) == given.path.stem, f"{given.id} stands in {given.path.name}"
         assert given.exercise().checker.__module__ == f"rnnbook.check.{given.path.stem}"
@@ -201,7 +208,9 @@ def test_the_checker_is_named_as_what_it_checks(given: Written) -> None:
 @each
 def test_hints_are_bilingual(given: Written) -> None:
     hints = hints_of(given.id)
-    assert len(hints) >= 2
+    assert len(hints) >= 2, (
+        f"rnnbook/check: {given.id} has {len(hints)} hint; give at least two, each (English, Chinese)"
+    )
     assert len(set(hints)) == len(hints)
     for english, chinese in hints:
         assert english != chinese

@@ -23,9 +23,14 @@ chapters = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 
 @chapters
 def test_languages_alternate(path: Path) -> None:
-    order = [cell.lang for cell in prose(path)]
-    assert order == ["en", "zh"] * (len(order) // 2)
-    assert order, f"{path.name} has no prose"
+    tagged = prose(path)
+    assert tagged, f"{path.name} has no prose"
+    for number, cell in enumerate(tagged):
+        expected = ("en", "zh")[number % 2]
+        assert cell.lang == expected, (
+            f"{cell.where}: a cell of prose in {expected} belongs before this one in {cell.lang}"
+        )
+    assert len(tagged) % 2 == 0, f"{tagged[-1].where}: no Chinese cell follows"
 
 
 @chapters
@@ -76,16 +81,20 @@ def test_code_speaks_no_language(path: Path) -> None:
 def test_figures_speak_both_languages(path: Path) -> None:
     """Every figure made by code has a caption and an alternative text in both languages."""
     for line, options, code in code_cells(path):
-        if "plt.show()" not in code:
+        if "plt.show()" not in code and "mystnb:" not in options:
             continue
         where = f"{path.name}:{line}"
+        assert code.endswith("plt.show()"), f"{where}: the cell of a figure ends with plt.show()"
         assert options.startswith("---"), f"{where}: the figure has no caption and no alternative text"
         book = yaml.safe_load(options.strip("-\n"))["mystnb"]
+        for group, option in (("image", "alt"), ("figure", "caption"), ("figure", "name")):
+            assert option in book.get(group, {}), f"{where}: the figure has no option mystnb.{group}.{option}"
         for text in (book["image"]["alt"], book["figure"]["caption"]):
-            english, chinese = text.split(SEPARATOR)
-            assert has_han(chinese), f"{where}: {text!r}"
-            assert not has_han(english), f"{where}: {text!r}"
-        assert book["figure"]["name"].startswith("fig:"), where
+            english, _, chinese = text.partition(SEPARATOR)
+            assert has_han(chinese), f"{where}: no Chinese after the separator {SEPARATOR!r} in {text!r}"
+            assert not has_han(english), f"{where}: Chinese before the separator {SEPARATOR!r} in {text!r}"
+        name = book["figure"]["name"]
+        assert name.startswith("fig:"), f"{where}: a figure's name begins with fig:, not {name!r}"
 
 
 HAN = r"[\u3400-\u9fff]"

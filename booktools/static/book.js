@@ -62,11 +62,21 @@ document.addEventListener("DOMContentLoaded", () => {
   addEventListener("resize", watch);
 });
 
-// A summary of a search result shows each formula once, not also its source.
+// Results of a search. A summary is of the page's own words, not its buttons, shows each formula once, not also its
+// source, and begins near what was typed; of equal pages the one that has more of it in its title comes first.
 document.addEventListener("DOMContentLoaded", () => {
   if (typeof Search === "undefined") return;
-  const text = Search.htmlToText;
-  Search.htmlToText = (page, anchor) => text(page.replace(/<span class="katex-mathml">.*?<\/math><\/span>/gs, ""), anchor);
+  const typed = (new URLSearchParams(location.search).get("q") || "").toLowerCase().trim();
+  const words = typed.split(/[^\p{Letter}\p{Number}_]+/u).filter(Boolean);
+  const { htmlToText, makeSearchSummary } = Search;
+  Search.htmlToText = (page, anchor) => {
+    const read = new DOMParser().parseFromString(page, "text/html");
+    for (const one of read.querySelectorAll(".bd-header-article, .prev-next-footer, .katex-mathml")) one.remove();
+    return htmlToText(read.documentElement.outerHTML, anchor).trim();
+  };
+  // The last of these that the page has is where its summary begins.
+  Search.makeSearchSummary = (page, stems, anchor) => makeSearchSummary(page, ["", ...stems, ...words, typed], anchor);
+  Scorer.score = ([, title, , , score]) => score + words.filter((word) => title.toLowerCase().includes(word)).length;
 });
 
 // How far each chapter was read, and the place to go on from. It stays in this browser.
