@@ -23,7 +23,6 @@ CARD_SIZE = (1200, 630)
 # Of the pages that have no text of their own.
 DESCRIPTIONS = {
     "search": {"en": "Search every page of {book}.", "zh": "在《{book}》全书中搜索。"},
-    "genindex": {"en": "The index of {book}.", "zh": "《{book}》的索引。"},
 }
 PLAIN = {"en": "{title}: a page of {book}.", "zh": "《{book}》的一页：{title}。"}
 NOT_PROSE = (nodes.figure, nodes.table, nodes.Admonition, nodes.citation, nodes.footnote, nodes.container)

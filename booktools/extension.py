@@ -15,7 +15,7 @@ from sphinx.builders.html import StandaloneHTMLBuilder
 from sphinx.config import Config
 from sphinx.util import logging
 
-from booktools import ROOT, cache, doctree, editions, figures, formulas, notebooks, pages, weight
+from booktools import ROOT, cache, doctree, editions, figures, formulas, ledger, notebooks, pages, weight
 from booktools.languages import keep_language
 from booktools.pages import language
 from booktools.search import BigramChinese
@@ -113,6 +113,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("html-page-context", pages.add_languages, priority=400)
     app.connect("html-page-context", pages.share_scripts)
     app.connect("html-page-context", pages.add_buttons, priority=600)
+    app.connect("html-page-context", ledger.add_filters)
     app.connect("build-finished", drop_old_images)
     app.connect("build-finished", translate_figures)
     app.connect("build-finished", notebooks.publish)

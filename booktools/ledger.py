@@ -5,14 +5,21 @@ place that shows it, and the numbers, each with the code that computes it. tests
 holds the page to the file. Claims of chapters that are still to come name no place.
 """
 
+import html
+import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.domains.std import StandardDomain
 
 from booktools.languages import LANGUAGES
+from booktools.pages import language
 
 CHAPTERS = Path(__file__).resolve().parent.parent / "chapters"
 DATA, PAGE = CHAPTERS / "ledger.yml", CHAPTERS / "ledger.md"
@@ -120,6 +127,43 @@ kernelspec:
   name: python3
 ---
 """
+
+
+FILTERS = {
+    "en": {"verdict": "Verdict", "chapter": "Chapter", "all": "all", "to come": "still to come"},
+    "zh": {"verdict": "判定", "chapter": "章", "all": "全部", "to come": "待写"},
+}
+FILTERED = {"en": "{{n}} of {all} claims", "zh": "{all} 条中的 {{n}} 条"}
+FIRST_TOPIC = '<section id="sec-ledger-'
+
+
+def add_filters(app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: nodes.document) -> None:
+    """Two menus above the claims, which the page's script brings to life; without it all claims are shown."""
+    if pagename != "chapters/ledger":
+        return
+    lang = language(app.config)
+    words, found = FILTERS[lang], claims(load())
+    labels = cast(StandardDomain, app.env.get_domain("std")).anonlabels
+    chapters = [labels[claim["shown"]][0].split("/")[-1] if "shown" in claim else "to-come" for claim in found]
+    titles = {
+        docname.split("/")[-1]: re.split("[:：]", app.env.titles[docname].astext())[0]
+        for docname in app.env.toctree_includes[app.config.root_doc]
+    } | {"to-come": words["to come"]}
+    menus = {
+        "verdict": {key: verdict[lang].rstrip(".。") for key, verdict in VERDICTS.items()},
+        "chapter": {name: title for name, title in titles.items() if name in chapters},
+    }
+    form = "".join(
+        f'<label>{words[name]}<select name="{name}"><option value="">{words["all"]}</option>'
+        + "".join(f'<option value="{key}">{html.escape(text)}</option>' for key, text in menu.items())
+        + "</select></label>"
+        for name, menu in menus.items()
+    )
+    data = html.escape(json.dumps([[claim["verdict"], name] for claim, name in zip(found, chapters, strict=True)]))
+    told = f'<output data-words="{FILTERED[lang].format(all=len(found))}"></output>'
+    form = f'<form class="ledger-filter" data-claims="{data}" hidden>{form}{told}</form>'
+    context["body"] = context["body"].replace(FIRST_TOPIC, form + FIRST_TOPIC, 1)
+    app.add_js_file("ledger.js", loading_method="defer")
 
 
 def main() -> None:

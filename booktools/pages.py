@@ -139,6 +139,7 @@ def configure(app: Sphinx, config: Config) -> None:
     config.html_baseurl = site_address(config) + {"en": "", "zh": "zh/"}[lang]
     config.html_context.setdefault("default_mode", "auto")  # light or dark as the reader's system says
     config.html_copy_source = False  # the sources hold the solutions
+    config.html_use_index = False  # it would be empty: the book has a glossary and a search
     config.templates_path.append(str(ROOT / "booktools" / "templates"))
     config.html_static_path.append(str(ROOT / "booktools" / "static"))
     config.html_css_files.append("book.css")

@@ -205,7 +205,7 @@ def _of_formulas(letter: str) -> bool:
 
 
 def pages(app: Sphinx, builder: StandaloneHTMLBuilder) -> Iterator[Path]:
-    for pagename in (*sorted(app.env.found_docs), "search", "genindex"):
+    for pagename in (*sorted(app.env.found_docs), "search"):
         path = Path(builder.get_outfilename(pagename))
         if path.exists():
             yield path
