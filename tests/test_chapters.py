@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from booktools.exercises import checked_id, has_solution
 from chapters import CHAPTERS, FENCED, ROOT, code_cells, pairs
 
 TAUGHT = [path for path in CHAPTERS if "```{exercise}" in path.read_text("utf8")]
@@ -49,6 +50,19 @@ def test_cells(path: Path) -> None:
     assert not long, f"cells of more than 22 lines; what is longer belongs in rnnbook: {long}"
     print(path.stem, len(code))
     assert 8 <= len(code) <= 18, f"{path.name} has {len(code)} cells of code; a chapter has 8 to 18"
+
+
+@taught
+def test_tags(path: Path) -> None:
+    """The page folds a solution, and the student's notebook leaves it out, by the tags of the cells."""
+    for line, options, code in code_cells(path):
+        where, said = f"{path.name}:{line}", tags(options)
+        assert ("exercise" in said) == has_solution(code), f"{where}: the tag exercise belongs to cells with a solution"
+        assert ("check" in said) == bool(checked_id(code)), f"{where}: the tag check belongs to cells that check"
+        moves = bool(re.search(r"^Explorer\(", code, re.M))
+        assert ("explorable" in said) == moves, (
+            f"{where}: the tag explorable belongs to cells that end with Explorer(…)"
+        )
 
 
 @taught
