@@ -103,6 +103,7 @@ SECOND_TITLE = re.compile(r'<div id="jb-print-docs-body".*?(?=<div id="searchbox
 def finished(page: str, lang: str) -> str:
     """A page as the theme made it, with what its templates leave to say; in Chinese also in Chinese."""
     page = SECOND_TITLE.sub("", page, count=1)
+    page = page.replace('"Color mode"', '"Colour mode"')  # as the book spells it
     page = page.replace(SIDEBAR, f'{SIDEBAR}role="region" aria-label="{SIDEBAR_NAME[lang]}" ', 1)
     return in_chinese(page) if lang == "zh" else page
 

@@ -74,6 +74,9 @@ def test_the_language_link_keeps_the_place(page: Any, root: str) -> None:
     assert page.locator(f"#{anchor}").bounding_box()["y"] < 200
     page.locator(".language-switch").click()
     page.wait_for_url(re.compile(f"(?<!zh)/chapters/forward.html#{anchor}$"))
+    page.goto(f"{root}search.html?q=LSTM")  # what was searched for is kept too
+    page.locator(".language-switch").click()
+    page.wait_for_url(re.compile(r"zh/search.html\?q=LSTM$"))
 
 
 @pytest.mark.parametrize("edition", ["", "zh/"])
