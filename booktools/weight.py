@@ -61,6 +61,10 @@ UNUSED = (
 SOURCE_MAP = re.compile(r"//# sourceMappingURL=.*")
 # The theme's list of what may scroll: to measure it all at once lays out the whole page. `book.js` takes its time.
 MAY_SCROLL = re.compile(r'\["pre",[^\]]*scrollable-table-container"\]')
+EARLY_FONTS = {
+    "Main-Regular": re.compile(r'class="m(?:ord|rel|bin|open|close|punct)(?: mtight)?">[^<]'),
+    "Math-Italic": re.compile(r'class="mord mathnormal(?: mtight)?"'),
+}
 MARKUP = re.compile(r"<[^>]*>")
 HAN = "\u3000"  # no font of formulas has letters beyond it
 FORMULA_FONTS = ROOT / "booktools" / "static" / "katex" / "fonts"
@@ -97,8 +101,15 @@ def lighten(app: Sphinx, pagename: str, template: str, context: Context, doctree
     if "body" in context:
         sources = {name: Path(app.srcdir, source) for source, (_, name) in app.env.images.items()}
         body = IMAGE.sub(lambda tag: sized(tag[0], sources.get(tag[1])), context["body"])
-        # Its children say that they are entries of a bibliography, and so no items of a list.
-        context["body"] = body.replace('<div role="list" class="citation-list">', '<div class="citation-list">')
+        # The role that docutils gives them is deprecated; the list that they stand in has items.
+        context["body"] = body.replace('role="doc-biblioentry"', 'role="listitem"')
+        context["early_fonts"] = early_fonts(body)
+
+
+def early_fonts(body: str) -> list[str]:
+    """The fonts of the formulas above a page's first section: text around them moves if they arrive late."""
+    opening = body.split("<section", 2)[1] if "<section" in body else ""
+    return [font for font, asks in EARLY_FONTS.items() if asks.search(opening)]
 
 
 def _among(filename: Any, patterns: tuple[str, ...]) -> bool:

@@ -48,6 +48,30 @@ def test_every_page_is_light_and_asks_nobody(visits: dict[str, audit.Visit]) -> 
         assert len(visit.requests) == len(set(visit.requests)), f"{name} fetches something twice"
 
 
+@pytest.mark.parametrize("edition", ["", "zh/"])
+def test_text_does_not_move_when_fonts_arrive(site: Path, browser: Any, edition: str) -> None:
+    """On a phone, where the chapter's opening has formulas: their fonts are fetched ahead, and only those that it uses."""
+    moved = """new Promise((told) => {
+        let sum = 0;
+        new PerformanceObserver((list) => list.getEntries().forEach((one) => (sum += one.value)))
+            .observe({ type: "layout-shift", buffered: true });
+        setTimeout(() => told(sum), 500);
+    })"""
+    with audit.served(site) as base:
+        for name in ("index", "chapters/timescale", "chapters/varma", "chapters/forward"):
+            context = browser.new_context(viewport={"width": 412, "height": 823}, is_mobile=True)
+            page = context.new_page()
+            said: list[str] = []
+            page.on("console", lambda message, said=said: said.append(message.text))
+            page.goto(f"{base}{edition}{name}.html", wait_until="networkidle")
+            assert page.evaluate(moved) < 0.1, name
+            ahead = page.evaluate("[...document.querySelectorAll('link[rel=preload]')].map((link) => link.href)")
+            assert bool(ahead) == (name in ("chapters/timescale", "chapters/varma")) or name == "index"
+            page.wait_for_timeout(4000 * bool(ahead))  # then Chromium says which of them nobody used
+            assert said == []
+            context.close()
+
+
 def test_pages_load_one_stylesheet_and_one_script(parsed: dict[str, Page], site: Path) -> None:
     for name in expected_pages():
         assert not any("fontawesome" in source or "fa-" in source for source in parsed[name].loaded), name
