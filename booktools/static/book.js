@@ -23,7 +23,6 @@ if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = f
   const root = document.documentElement.dataset;
   const layAllOut = () => delete root.far;
   const idle = globalThis.requestIdleCallback ?? ((work) => setTimeout(work, 50));
-  addEventListener("click", (event) => event.target.closest?.('a[href*="#"]') && layAllOut(), true);
   for (const event of ["keydown", "beforeprint"]) addEventListener(event, layAllOut);
   addEventListener("hashchange", () => {
     if (!("far" in root)) return;
