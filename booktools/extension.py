@@ -15,10 +15,9 @@ from sphinx.builders.html import StandaloneHTMLBuilder
 from sphinx.config import Config
 from sphinx.util import logging
 
-from booktools import ROOT, cache, doctree, editions, figures, formulas, ledger, notebooks, pages, weight
+from booktools import ROOT, cache, doctree, editions, figures, formulas, ledger, notebooks, pages, search, weight
 from booktools.languages import keep_language
 from booktools.pages import language
-from booktools.search import BigramChinese
 
 log = logging.getLogger(__name__)
 HOME = "chapters/index"
@@ -46,6 +45,8 @@ class BookBuilder(StandaloneHTMLBuilder):
 
     def dump_search_index(self) -> None:
         super().dump_search_index()
+        if self.indexer is not None:
+            Path(self.outdir, "_static", search.RANKS).write_text(search.ranks(self.env, self.indexer.lang), "utf8")
         self._rename_in_index(f'"{HOME}"', '"index"')
 
     def _rename_in_index(self, old: str, new: str) -> None:
@@ -105,7 +106,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("book_digest", "", "env")
     app.add_config_value("comments_config", {}, "")  # Jupyter Book sets it for an extension that we leave out
     app.add_builder(BookBuilder, override=True)
-    app.add_search_language(BigramChinese)
+    app.add_search_language(search.BigramChinese)
     app.connect("config-inited", configure, priority=100)  # before those who read the settings
     app.connect("config-inited", pages.configure, priority=100)
     app.connect("config-inited", pages.localise_parts, priority=950)  # after the table of contents is read
@@ -114,6 +115,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("html-page-context", pages.share_scripts)
     app.connect("html-page-context", pages.add_buttons, priority=600)
     app.connect("html-page-context", ledger.add_filters)
+    app.connect("html-page-context", search.add_ranks)
     app.connect("build-finished", drop_old_images)
     app.connect("build-finished", translate_figures)
     app.connect("build-finished", notebooks.publish)

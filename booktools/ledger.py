@@ -139,7 +139,7 @@ FIRST_TOPIC = '<section id="sec-ledger-'
 
 def add_filters(app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: nodes.document) -> None:
     """Two menus above the claims, which the page's script brings to life; without it all claims are shown."""
-    if pagename != "chapters/ledger":
+    if pagename != "chapters/ledger" or FIRST_TOPIC not in context["body"]:
         return
     lang = language(app.config)
     words, found = FILTERS[lang], claims(load())

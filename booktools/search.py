@@ -1,12 +1,19 @@
-"""Chinese search without a word list.
+"""Chinese search without a word list, and the page that says most of a word first.
 
-Text is indexed by its characters and by its pairs of neighbouring characters;
-a query of three characters or more asks for all of its pairs.
+Chinese is indexed by its characters and by its pairs of neighbouring characters; a query of three characters or
+more asks for all of its pairs. Sphinx knows whether a page has a word, not how often; `fullest` adds that.
 """
 
+import json
 import re
+from collections import Counter
+from typing import Any
 
 import snowballstemmer
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.search import SearchLanguage, WordCollector
 from sphinx.search.zh import SearchChinese
 
 HAN = re.compile(r"[\u3400-\u9fff]+")
@@ -29,8 +36,12 @@ var splitQuery = (query) => query
 
     def split(self, text: str) -> list[str]:
         latin: list[str] = self.latin1_letters.findall(text)
-        self.latin_terms.extend(latin)
         return [word for run in HAN.findall(text) for word in _grams(run)] + latin
+
+    def stem(self, word: str) -> str:
+        # As the parent's, which looks through a list of all Latin words so far for each of them.
+        stemmed: str = self.stemmer.stemWord(word.lower())
+        return word.lower() if len(word) >= 3 > len(stemmed) else stemmed
 
     def word_filter(self, stemmed_word: str) -> bool:
         # The parent's drops single characters; 门 is a word.
@@ -39,3 +50,32 @@ var splitQuery = (query) => query
 
 def _grams(run: str) -> list[str]:
     return [*run, *(run[i : i + 2] for i in range(len(run) - 1))]
+
+
+RANKS = "searchranks.js"
+
+
+def fullest(env: BuildEnvironment, lang: SearchLanguage) -> dict[str, str]:
+    """For each word that several pages have, as the index has it, the page that has it most often."""
+    counts: dict[str, Counter[str]] = {}
+    for docname in sorted(env.found_docs):
+        doctree = env.get_doctree(docname)
+        collector = WordCollector(doctree, lang)
+        doctree.walk(collector)
+        for word, count in Counter(collector.found_words).items():
+            counts.setdefault(lang.stem(word), Counter())[docname] += count
+    return {word: pages.most_common(1)[0][0] for word, pages in sorted(counts.items()) if len(pages) > 1}
+
+
+def ranks(env: BuildEnvironment, lang: SearchLanguage) -> str:
+    """The script that tells the search of it (booktools/static/book.js)."""
+    found = fullest(env, lang)
+    pages = sorted(set(found.values()))
+    numbers = {word: pages.index(page) for word, page in found.items()}
+    data = json.dumps({"pages": pages, "words": numbers}, ensure_ascii=False, separators=(",", ":"))
+    return f"const SEARCH_RANKS = {data};\n"
+
+
+def add_ranks(app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: nodes.document) -> None:
+    if pagename == "search":
+        app.add_js_file(RANKS)

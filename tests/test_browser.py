@@ -157,6 +157,24 @@ def test_the_search_finds_the_home_page(page: Any, root: str, edition: str) -> N
 
 
 @pytest.mark.parametrize(
+    ("edition", "query", "first"),
+    [
+        ("", "forget gate", "lstm"),
+        ("", "Kalman", "smoothing"),
+        ("", "spectral radius", "flow"),
+        ("zh/", "遗忘门", "lstm"),
+        ("zh/", "卡尔曼", "smoothing"),
+        ("zh/", "谱半径", "flow"),
+        ("zh/", "时间常数", "timescale"),
+    ],
+)
+def test_the_page_that_says_most_of_it_comes_first(page: Any, root: str, edition: str, query: str, first: str) -> None:
+    page.goto(f"{root}{edition}search.html?q={query}")
+    found = page.locator("#search-results li a").first.get_attribute("href")
+    assert found.split("/")[-1].startswith(f"{first}.html")
+
+
+@pytest.mark.parametrize(
     ("query", "first", "begins"),
     [
         ("time constant", "timescale", "7. Time constants"),  # three titles have one of the words, one has both

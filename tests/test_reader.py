@@ -115,6 +115,8 @@ def show(browser: Any, site: Path) -> Iterator[Open]:
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(f"{site.as_uri()}/{name}")
         page.wait_for_load_state("networkidle")
+        page.keyboard.press("Shift")  # a reader's first key has all of the page laid out
+        page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
         return page
 
     yield opened

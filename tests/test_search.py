@@ -1,5 +1,7 @@
 """Chinese search: whatever the reader types is found by characters and pairs."""
 
+from sphinx.search.zh import SearchChinese
+
 from booktools.search import BigramChinese
 
 
@@ -18,3 +20,12 @@ def test_punctuation_separates() -> None:
 
 def test_latin_words_stay_whole() -> None:
     assert "LSTM" in index("用 LSTM 训练")
+
+
+def test_words_are_stemmed_as_sphinx_stems_them() -> None:
+    ours, theirs = BigramChinese({}), SearchChinese({})
+    words = ["GATES", "gates", "RTS", "ReLU", "is", "ties", "W_h", "遗忘门", "遗忘"]
+    theirs.latin_terms = [word for word in words if word.isascii()]
+    theirs.stemmer = ours.stemmer
+    assert [ours.stem(word) for word in words] == [theirs.stem(word) for word in words]
+    assert ours.stem("ties") == "tie"

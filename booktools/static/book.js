@@ -41,28 +41,20 @@ if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = f
   });
 }
 
-// What scrolls by itself is scrolled with the keyboard too. Measured when it comes near the screen.
+// What scrolls by itself is scrolled with the keyboard too. Measured whenever the browser has laid it out.
 document.addEventListener("DOMContentLoaded", () => {
-  const scrollers = document.querySelectorAll("pre, .formula-body, .pst-scrollable-table-container, .cell_output > .output");
-  const measure = (seen) => {
-    for (const { target: box, isIntersecting } of seen) {
-      if (!isIntersecting) continue;
+  const observer = new ResizeObserver((seen) => {
+    for (const { target: box } of seen) {
       if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
       else if (box.tabIndex === 0) box.removeAttribute("tabindex");
     }
-  };
-  let observer;
-  const watch = () => {
-    observer?.disconnect();
-    observer = new IntersectionObserver(measure, { rootMargin: "100%" });
-    for (const box of scrollers) observer.observe(box);
-  };
-  watch();
-  addEventListener("resize", watch);
+  });
+  const scrollers = "pre, .formula-body, .pst-scrollable-table-container, .cell_output > .output";
+  for (const box of document.querySelectorAll(scrollers)) observer.observe(box);
 });
 
 // Results of a search. A summary is of the page's own words, not its buttons, shows each formula once, not also its
-// source, and begins near what was typed; of equal pages the one that has more of it in its title comes first.
+// source, and begins near what was typed; of equal pages the one comes first that has more of it, in title or text.
 document.addEventListener("DOMContentLoaded", () => {
   if (typeof Search === "undefined") return;
   const typed = (new URLSearchParams(location.search).get("q") || "").toLowerCase().trim();
@@ -75,7 +67,13 @@ document.addEventListener("DOMContentLoaded", () => {
   };
   // The last of these that the page has is where its summary begins.
   Search.makeSearchSummary = (page, stems, anchor) => makeSearchSummary(page, ["", ...stems, ...words, typed], anchor);
-  Scorer.score = ([, title, , , score]) => score + words.filter((word) => title.toLowerCase().includes(word)).length;
+  const stems = [...Search._parseQuery(typed)[1]];
+  Scorer.score = ([page, title, , , score]) => {
+    const { pages, words: most } = SEARCH_RANKS; // the page that has a word most often (booktools/search.py)
+    const home = page === "index" ? "chapters/index" : page;
+    const fuller = stems.filter((stem) => pages[most[stem]] === home).length;
+    return score + fuller + words.filter((word) => title.toLowerCase().includes(word)).length;
+  };
 });
 
 // How far each chapter was read, and the place to go on from. It stays in this browser.

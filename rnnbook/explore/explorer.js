@@ -181,9 +181,6 @@ function explore(script) {
       keys[k].textContent = words;
     });
     if (pointed && !spec.heat) path(down(x.at[pointed[0]]), "pointer");
-    spec.readout.forEach((texts, k) => {
-      if (numbers[k].textContent !== texts[point()]) numbers[k].textContent = texts[point()];
-    });
 
     svg.onpointermove = (event) => {
       const box = svg.getBoundingClientRect();
@@ -223,7 +220,11 @@ function explore(script) {
         shown.textContent = say(c.points[place]);
         input.setAttribute("aria-valuetext", say(c.points[place]));
       }
-      if (!places.includes(undefined) && places.length === controls.length) draw();
+      if (places.includes(undefined) || places.length < controls.length) return;
+      spec.readout.forEach((texts, k) => {
+        if (numbers[k].textContent !== texts[point()]) numbers[k].textContent = texts[point()];
+      });
+      draw();
     }
     // A walk over the grid to its end; single steps for readers who asked for less motion.
     function play(on) {
