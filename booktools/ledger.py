@@ -2,7 +2,8 @@
 
 The data file lists every checkable claim of the five texts: where it stands, what it says, what holds, the chapter's
 place that shows it, and the numbers, each with the code that computes it. tests/test_ledger.py runs that code, and
-holds the page to the file. Claims of chapters that are still to come name no place.
+holds the page to the file. Claims of chapters that are still to come name no place. While the book is built, the page
+gets its filters.
 """
 
 import html
@@ -150,7 +151,7 @@ def add_filters(app: Sphinx, pagename: str, template: str, context: dict[str, An
         for docname in app.env.toctree_includes[app.config.root_doc]
     } | {"to-come": words["to come"]}
     menus = {
-        "verdict": {key: verdict[lang].rstrip(".。") for key, verdict in VERDICTS.items()},
+        "verdict": {key: verdict[lang] for key, verdict in VERDICTS.items()},
         "chapter": {name: title for name, title in titles.items() if name in chapters},
     }
     form = "".join(

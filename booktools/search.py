@@ -16,6 +16,7 @@ from sphinx.environment import BuildEnvironment
 from sphinx.search import SearchLanguage, WordCollector
 from sphinx.search.zh import SearchChinese
 
+RANKS = "searchranks.js"
 HAN = re.compile(r"[\u3400-\u9fff]+")
 
 
@@ -50,9 +51,6 @@ var splitQuery = (query) => query
 
 def _grams(run: str) -> list[str]:
     return [*run, *(run[i : i + 2] for i in range(len(run) - 1))]
-
-
-RANKS = "searchranks.js"
 
 
 def fullest(env: BuildEnvironment, lang: SearchLanguage) -> dict[str, str]:

@@ -59,7 +59,7 @@ UNUSED = (
     "images/logo_*",
 )
 SOURCE_MAP = re.compile(r"//# sourceMappingURL=.*")
-# The theme's list of what may scroll: to measure it all at once lays out the whole page. `book.js` takes its time.
+# The theme's list of what may scroll: to measure it all at once lays out the whole page. `book.js` waits for each.
 MAY_SCROLL = re.compile(r'\["pre",[^\]]*scrollable-table-container"\]')
 EARLY_FONTS = {
     "Main-Regular": re.compile(r'class="m(?:ord|rel|bin|open|close|punct)(?: mtight)?">[^<]'),

@@ -122,6 +122,19 @@ def test_what_is_far_is_laid_out_when_it_is_asked_for(page: Any, root: str, way:
         assert 0 <= heading.bounding_box()["y"] < 200
 
 
+def test_an_explorable_that_nobody_sees_yet_answers(page: Any, root: str) -> None:
+    """Its readouts follow the slider before its picture is drawn, as for those who listen to the page."""
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{root}chapters/gru.html")
+    figure = page.locator(".explorer").last
+    assert not figure.evaluate(LAID_OUT)
+    before = figure.locator("[role=status]").text_content()
+    slide = "one => { one.value = one.value === '0' ? 1 : 0; one.dispatchEvent(new Event('input')); }"
+    figure.locator("input[type=range]").last.evaluate(slide)
+    assert figure.locator("[role=status]").text_content() != before
+    assert not figure.evaluate(LAID_OUT)
+
+
 def test_a_page_that_is_loaded_again_shows_the_same_place(page: Any, root: str) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(f"{root}chapters/forward.html")

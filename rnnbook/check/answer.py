@@ -187,11 +187,10 @@ class Answer:
 
     def _dtype(self, got: Array, want: Array, right: bool, given: str, name: str) -> None:
         extra = NOTHING
+        computed = self._exercise.arguments is not None  # of whole numbers that were typed nothing was cut off
         if got.dtype.kind == "c" and want.dtype.kind != "c":
             extra = EXTRA["complex"]
-        elif got.ndim and not right and got.dtype.kind in "iu" and want.dtype.kind == "f":
-            if self._exercise.arguments is None:  # numbers that were typed: nothing was cut off
-                return
+        elif computed and got.ndim and not right and got.dtype.kind in "iu" and want.dtype.kind == "f":
             extra = EXTRA["integers"]
         elif (got.dtype == bool) == (want.dtype == bool):
             return

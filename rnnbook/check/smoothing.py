@@ -212,8 +212,6 @@ def variances(answer: Answer) -> None:
     K = exchanged / (exchanged + 2)
     got = answer.value(kind="array")
     answer.shape(got, (3,))
-    if got.dtype.kind in "iu":  # whole numbers written by hand
-        got = got.astype(float)
     near = [bool(one) for one in np.abs(got - [P, P_f, P_s]) < 0.01]
     first: Text = ("Begin with P: it is the positive root of P² = q·P + q·r.", "先看 P：它是 P² = q·P + q·r 的正根。")
     if near[:2] == [True, True]:
@@ -326,8 +324,6 @@ def sizes(answer: Answer) -> None:
     right = np.array([2.0, 4.0, 1.0])
     got = answer.value(kind="array")
     answer.shape(got, (3,))
-    if got.dtype.kind in "iu":  # whole numbers written by hand
-        got = got.astype(float)
     mistakes: list[tuple[list[float] | Array, Text]] = [([3.0, 6.0, 1.0], temperature), ([3.0, 6.0, 2.0], temperature)]
     wrong = np.flatnonzero(got != right)
     if len(wrong):

@@ -345,7 +345,7 @@ def capacities(answer: Answer) -> None:
                     (
                         "A long memory is faint, but summed over all delays it is a whole number of inputs: how many "
                         "different numbers do the units hold?",
-                        "记得久，每一步就记得模糊，可是把所有延迟加起来并不是零：这些单元装着几个不同的数？",
+                        "记得久，每一步就记得模糊，可是把所有延迟加起来，恰好是整数个输入：这些单元装着几个不同的数？",
                     ),
                 ),
             ],
