@@ -77,7 +77,7 @@ def jacobians(model: Model, x: Tensor, state: State | None = None) -> Tensor:
 
 
 def products(J: Tensor) -> Tensor:
-    """∂state_T/∂state_t = J_T J_{T−1} … J_{t+1} for t = 0..T: (T+1, B, n, n), the last of them I.
+    """dstate_T/dstate_t = J_T J_{T−1} … J_{t+1} for t = 0..T: (T+1, B, n, n), the last of them I.
 
     J: (T, B, n, n), J_t at J[t−1]. The later step stands on the left; the order matters.
     """
