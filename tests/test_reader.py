@@ -2,12 +2,13 @@
 
 import ast
 import functools
+import itertools
 import math
 import re
 from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
@@ -25,7 +26,8 @@ PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobil
 EXPLORED = [path for path in CHAPTERS if any("explorable" in options for _, options, _ in code_cells(path))]
 AUDITED = ("index", "chapters/forward", "chapters/notation", "chapters/glossary", "chapters/references", "search")
 
-each_chapter = pytest.mark.parametrize("chapter", EXPLORED, ids=lambda path: path.stem)
+PAGES = list(itertools.product(EDITIONS, EXPLORED))
+
 each_edition = pytest.mark.parametrize("edition", EDITIONS, ids=LANGUAGE.get)
 
 # Walks one explorable over its whole grid, the last control running fastest, and notes what it says.
@@ -43,6 +45,11 @@ WALK = """(figure) => {
     said.push([...figure.querySelectorAll("[role=status] b")].map((b) => b.textContent));
   }
   return said;
+}"""
+# Puts a control where it stood at first.
+PUT = """(input, place) => {
+  input.value = place;
+  input.dispatchEvent(new Event("input", { bubbles: true }));
 }"""
 # Where the ticks and the vertices of the drawn curves stand, in pixels.
 DRAWN = """(figure) => {
@@ -67,10 +74,19 @@ OUTSIDE = """(figure) => {
     ...(document.documentElement.scrollWidth > wide ? [document.body] : []),
   ].map((node) => node.outerHTML.slice(0, 120));
 }"""
+# Colours fade in.
+FADED = """async () => {
+  await new Promise(requestAnimationFrame);
+  await Promise.all(document.getAnimations().map((animation) => animation.finished));
+}"""
 
 
 Open = Callable[..., Any]
 Compute = Callable[[Path], tuple[Explorer, ...]]
+
+
+def in_words(page: tuple[str, Path]) -> str:
+    return f"{LANGUAGE[page[0]]}-{page[1].stem}"
 
 
 def page_of(chapter: Path) -> str:
@@ -101,28 +117,56 @@ def explorers() -> Iterator[Compute]:
         yield computed
 
 
+def opened(browser: Any, address: str, complaints: list[str], **options: Any) -> Any:
+    """A page of the built site as a reader has it who pressed a key: all of it laid out."""
+    page = browser.new_context(**options).new_page()
+    page.on("console", lambda said: said.type in ("error", "warning") and complaints.append(said.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(address)
+    page.evaluate("document.fonts.ready")
+    page.keyboard.press("Shift")
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+    return page
+
+
 @pytest.fixture
 def show(browser: Any, site: Path) -> Iterator[Open]:
-    """Opens a page of the built site from disk; at the end, no page may have complained of anything."""
+    """Opens pages of the built site from disk; at the end, none may have complained of anything."""
     complaints: list[str] = []
-    contexts = []
+    pages = []
 
-    def opened(name: str, **options: Any) -> Any:
-        context = browser.new_context(**options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda said: said.type in ("error", "warning") and complaints.append(said.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(f"{site.as_uri()}/{name}")
-        page.wait_for_load_state("networkidle")
-        page.keyboard.press("Shift")  # a reader's first key has all of the page laid out
-        page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
-        return page
+    def shown(name: str, **options: Any) -> Any:
+        pages.append(opened(browser, f"{site.as_uri()}/{name}", complaints, **options))
+        return pages[-1]
 
-    yield opened
-    for context in contexts:
-        context.close()
+    yield shown
+    for page in pages:
+        page.context.close()
     assert complaints == []
+
+
+class Reading(NamedTuple):
+    """A chapter with explorables, its page in one edition, and what the browser complained of."""
+
+    chapter: Path
+    page: Any
+    complaints: list[str]
+
+
+@pytest.fixture(scope="module", params=PAGES, ids=in_words)
+def desk(request: pytest.FixtureRequest, browser: Any, site: Path) -> Iterator[Reading]:
+    edition, chapter = request.param
+    complaints: list[str] = []
+    page = opened(browser, f"{site.as_uri()}/{edition}{page_of(chapter)}", complaints)
+    yield Reading(chapter, page, complaints)
+    page.context.close()
+
+
+@pytest.fixture
+def reading(desk: Reading) -> Iterator[Reading]:
+    """One page for all that is done at a desk, as a reader does one thing after another; it never complains."""
+    yield desk
+    assert desk.complaints == []
 
 
 class Figure:
@@ -133,6 +177,11 @@ class Figure:
         node.scroll_into_view_if_needed()
         self.inputs = dict(zip(explorer.controls, node.locator("input[type=range], select").all(), strict=True))
         self.pictures = {self.picture()}
+
+    def begin(self) -> None:
+        """As the figure stood before anybody moved it."""
+        for name, control in self.inputs.items():
+            control.evaluate(PUT, self.explorer.controls[name].first)
 
     def picture(self) -> str:
         return str(self.node.locator(".ex-figure svg").inner_html())
@@ -190,11 +239,9 @@ def test_every_explorable_of_the_site_comes_from_a_chapter(site: Path) -> None:
     assert shown == {edition + page_of(chapter) for edition in EDITIONS for chapter in EXPLORED}
 
 
-@each_chapter
-@each_edition
-def test_by_keyboard(show: Open, explorers: Compute, chapter: Path, edition: str) -> None:
-    page = show(edition + page_of(chapter))
-    for figure in figures(page, explorers(chapter)):
+def test_by_keyboard(reading: Reading, explorers: Compute) -> None:
+    page = reading.page
+    for figure in figures(page, explorers(reading.chapter)):
         for name, node in figure.inputs.items():
             last = len(figure.explorer.controls[name].points) - 1
             node.focus()
@@ -206,11 +253,10 @@ def test_by_keyboard(show: Open, explorers: Compute, chapter: Path, edition: str
         assert len(figure.pictures) > 1
 
 
-@each_chapter
-@each_edition
-def test_by_mouse(show: Open, explorers: Compute, chapter: Path, edition: str) -> None:
-    page = show(edition + page_of(chapter))
-    for figure in figures(page, explorers(chapter)):
+def test_by_mouse(reading: Reading, explorers: Compute) -> None:
+    page = reading.page
+    for figure in figures(page, explorers(reading.chapter)):
+        figure.begin()
         for slider in figure.sliders():
             slider.scroll_into_view_if_needed()
             left, right, y = ends(slider)
@@ -227,9 +273,8 @@ def test_by_mouse(show: Open, explorers: Compute, chapter: Path, edition: str) -
         assert len(figure.pictures) > 1
 
 
-@each_chapter
-@each_edition
-def test_by_touch_on_a_phone(show: Open, explorers: Compute, chapter: Path, edition: str) -> None:
+@pytest.mark.parametrize(("edition", "chapter"), PAGES, ids=map(in_words, PAGES))
+def test_by_touch_on_a_phone(show: Open, explorers: Compute, edition: str, chapter: Path) -> None:
     page = show(edition + page_of(chapter), **PHONE)
     session = page.context.new_cdp_session(page)
 
@@ -254,23 +299,17 @@ def test_by_touch_on_a_phone(show: Open, explorers: Compute, chapter: Path, edit
         assert len(figure.pictures) > 1
 
 
-@each_chapter
-@each_edition
-def test_all_numbers_are_the_packages(show: Open, explorers: Compute, chapter: Path, edition: str) -> None:
-    page = show(edition + page_of(chapter))
-    for figure in figures(page, explorers(chapter)):
+def test_all_numbers_are_the_packages(reading: Reading, explorers: Compute) -> None:
+    for figure in figures(reading.page, explorers(reading.chapter)):
         said = figure.node.evaluate(WALK)
         for numbers, settings in zip(said, figure.explorer.settings(), strict=True):
             compare(numbers, figure.explorer, settings)
         figure.agrees()
 
 
-@each_chapter
-@each_edition
-def test_the_curves_are_the_packages(show: Open, explorers: Compute, chapter: Path, edition: str) -> None:
+def test_the_curves_are_the_packages(reading: Reading, explorers: Compute) -> None:
     """What is drawn, read off against the ticks as a reader would; at both ends of the grid."""
-    page = show(edition + page_of(chapter))
-    for figure in figures(page, explorers(chapter)):
+    for figure in figures(reading.page, explorers(reading.chapter)):
         for key in ("Home", "End"):
             for node in figure.inputs.values():
                 node.press(key)
@@ -307,12 +346,12 @@ def expected_curves(figure: Figure) -> Iterator[Any]:
             yield np.clip(path[~np.isnan(path).any(axis=1)], (x.low, y.low), (x.high, y.high))
 
 
-@each_chapter
-@each_edition
 @pytest.mark.parametrize("theme", THEMES)
-def test_legible_in_light_and_dark(show: Open, chapter: Path, edition: str, theme: str) -> None:
-    page = show(edition + page_of(chapter), color_scheme=theme)
-    assert page.locator("html").get_attribute("data-theme") == theme
+def test_legible_in_light_and_dark(reading: Reading, theme: str) -> None:
+    page = reading.page
+    page.emulate_media(color_scheme=theme)
+    page.wait_for_function("theme => document.documentElement.dataset.theme === theme", arg=theme)
+    page.evaluate(FADED)
     measured = page.evaluate(CONTRAST)
     assert measured
     assert [m for m in measured if m[2] < (4.5 if m[0] == "text" else 3)] == []
@@ -321,11 +360,7 @@ def test_legible_in_light_and_dark(show: Open, chapter: Path, edition: str, them
 
 
 AXE = "axe_playwright_python"  # it brings axe-core
-UNFOLD = """async () => {
-  for (const fold of document.querySelectorAll("details")) fold.open = true;
-  await new Promise(requestAnimationFrame);
-  await Promise.all(document.getAnimations().map((animation) => animation.finished));  // colours fade in
-}"""
+UNFOLD = "for (const fold of document.querySelectorAll('details')) fold.open = true"
 
 
 @each_edition
@@ -339,6 +374,7 @@ def test_axe_finds_nothing_serious(show: Open, name: str, edition: str) -> None:
         if name == "search":
             page.locator("#search-results li").first.wait_for()
         page.evaluate(UNFOLD)
+        page.evaluate(FADED)
         page.evaluate(axe)
         found = page.evaluate("(options) => axe.run(document, options)", options | {"preload": False})
         assert found["passes"]
