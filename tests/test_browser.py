@@ -48,6 +48,15 @@ def foreign(url: str, root: str) -> bool:
     return not url.startswith((root, "data:", "blob:"))
 
 
+# Through twenty frames, which take longer on a busy machine, nothing scrolls.
+AT_REST = """async () => {
+  for (let frames = 0, y = NaN; frames < 20; frames++) {
+    await new Promise(requestAnimationFrame);
+    if (scrollY !== y) [frames, y] = [0, scrollY];
+  }
+}"""
+
+
 @pytest.mark.parametrize("edition", ["", "zh/"])
 @pytest.mark.parametrize("name", PAGES)
 def test_pages_ask_nobody_and_complain_of_nothing(page: Any, root: str, edition: str, name: str) -> None:
@@ -87,7 +96,7 @@ def test_anchors_lead_to_their_headings(page: Any, root: str, edition: str) -> N
     anchors = page.locator(".bd-article section section[id^=sec-]").evaluate_all("all => all.map(one => one.id)")
     for anchor in anchors[:-2]:  # the last cannot come to the top
         page.goto(f"{root}{edition}chapters/forward.html#{anchor}")
-        page.wait_for_timeout(100)
+        page.evaluate(AT_REST)
         assert 0 <= page.locator(f"#{anchor}").bounding_box()["y"] < 200, anchor
 
 
@@ -118,7 +127,7 @@ def test_what_is_far_is_laid_out_when_it_is_asked_for(page: Any, root: str, way:
         page.wait_for_function("!('far' in document.documentElement.dataset)")
     assert page.locator("section > h2").last.evaluate(LAID_OUT)
     if anchor in page.url:
-        page.wait_for_timeout(100)
+        page.evaluate(AT_REST)
         assert 0 <= heading.bounding_box()["y"] < 200
 
 
@@ -140,11 +149,11 @@ def test_a_page_that_is_loaded_again_shows_the_same_place(page: Any, root: str) 
     page.goto(f"{root}chapters/forward.html")
     for _ in range(5):
         page.mouse.wheel(0, 2000)
-        page.wait_for_timeout(200)
+        page.evaluate(AT_REST)
     seen = "all => all.map(one => [one.textContent, one.getBoundingClientRect().y]).find(([, y]) => y > 0)"
     words, y = page.locator("section > h2, section > h3").evaluate_all(seen)
     page.reload()
-    page.wait_for_timeout(500)
+    page.evaluate(AT_REST)
     again, where = page.locator("section > h2, section > h3").evaluate_all(seen)
     assert words == again
     assert abs(where - y) < 5
@@ -268,7 +277,7 @@ def test_the_way_back_to_the_top(page: Any, root: str) -> None:
     button = page.locator("#pst-back-to-top")
     page.mouse.wheel(0, 3000)
     page.wait_for_function("scrollY === 3000")
-    page.wait_for_timeout(300)  # the page hears of it with the next frame
+    page.evaluate(AT_REST)  # the page hears of it with the next frame
     assert not button.is_visible()
     page.mouse.wheel(0, -500)
     button.click()

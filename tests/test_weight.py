@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from fontTools.ttLib import TTFont
+from test_browser import AT_REST
 from test_site import Page, expected_pages
 
 from booktools import audit, offline, phone, stylesheet
@@ -294,7 +295,7 @@ def test_reading_is_remembered(reader: Any, site: Path) -> None:
     reader.goto(chapter)
     anchor = reader.locator(".bd-article section section[id^=sec-]").nth(3).get_attribute("id")
     reader.goto(f"{chapter}#{anchor}")
-    reader.wait_for_timeout(300)
+    reader.evaluate(AT_REST)
     link = shown(reader, home, ".continue-reading")
     assert reader.locator("a.is-read").count() == 0
     assert link.get_attribute("href").startswith(f"{chapter}#sec-")
@@ -307,11 +308,11 @@ def test_reading_is_remembered(reader: Any, site: Path) -> None:
     assert HAN.search(reader.locator(".continue-reading").inner_text())
     reader.goto(chapter)
     reader.locator(".prev-next-footer").scroll_into_view_if_needed()
-    reader.wait_for_timeout(500)
+    reader.evaluate(AT_REST)
     assert shown(reader, home, "a.is-read").first.get_attribute("title") == "Read to the end"
     assert reader.locator(f"{in_plan}.is-read").count() >= 1
     reader.goto(f"{chapter}#{anchor}")  # who looks something up has still read the chapter
-    reader.wait_for_timeout(300)
+    reader.evaluate(AT_REST)
     assert shown(reader, home, f"{in_plan}.is-read").count() >= 1
     assert said == []
 
