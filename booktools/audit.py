@@ -104,13 +104,13 @@ def visit(browser: Any, base: str, page: str, dark: bool = False, axe: bool = Fa
     result = Visit()
     context = browser.new_context(color_scheme="dark" if dark else "light")
     tab = context.new_page()
-    finished: list[Any] = []
+    answers: list[Any] = []
 
     def heard(message: Any) -> None:
         if message.type in ("error", "warning"):
             result.said.append(message.text)
 
-    tab.on("requestfinished", lambda request: finished.append(request))
+    tab.on("response", lambda answer: answers.append(answer))
     tab.on("requestfailed", lambda request: result.said.append(f"not loaded: {request.url}"))
     tab.on("console", heard)
     tab.on("pageerror", lambda error: result.said.append(str(error)))
@@ -126,12 +126,13 @@ def visit(browser: Any, base: str, page: str, dark: bool = False, axe: bool = Fa
         }"""
     )
     tab.wait_for_load_state("networkidle")
-    for request in finished:
-        if request.url.startswith(base):
-            result.requests.append(request.url.removeprefix(base))
-            result.size += request.sizes()["responseBodySize"]
-        elif not request.url.startswith(("data:", "blob:")):
-            result.foreign.append(request.url)
+    for answer in answers:
+        if answer.url.startswith(base):
+            result.requests.append(answer.url.removeprefix(base))
+            # `request.sizes()` sometimes never returns: github.com/microsoft/playwright/issues/9350.
+            result.size += int(answer.headers["content-length"])
+        elif not answer.url.startswith(("data:", "blob:")):
+            result.foreign.append(answer.url)
     if axe:
         result.violations = violations(tab)
     context.close()
