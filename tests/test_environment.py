@@ -6,8 +6,10 @@ versions is not tested, only that both files ask for the same.
 
 import re
 import tomllib
+from importlib.metadata import PackageNotFoundError, metadata
 
 import yaml
+from packaging.specifiers import SpecifierSet
 
 from booktools.notebooks import ENVIRONMENT
 from chapters import ROOT
@@ -52,13 +54,30 @@ def test_launched_notebooks_ask_for_what_the_package_needs() -> None:
     assert {name: conda[name] for name in asked()} == asked()
 
 
+def pinned() -> dict[str, str]:
+    lines = (ROOT / "constraints.txt").read_text("utf8").splitlines()
+    return dict(requirement(line) for line in lines if line[0] != "#")
+
+
 def test_every_dependency_is_pinned_for_the_book() -> None:
-    pins = dict(
-        requirement(line) for line in (ROOT / "constraints.txt").read_text("utf8").splitlines() if line[0] != "#"
-    )
+    pins = pinned()
     assert all(version.startswith("==") for version in pins.values())
     for name in asked("book", "lab", "test"):
         assert name in pins, f"{name} is not in constraints.txt"
+
+
+def test_every_pin_installs_on_the_oldest_python_promised() -> None:
+    oldest = PYPROJECT["project"]["requires-python"].removeprefix(">=") + ".0"
+    examined = 0
+    for name, version in pinned().items():
+        try:
+            package = metadata(name)
+        except PackageNotFoundError:  # of an extra that is not installed here, or of another system
+            continue
+        wanted = package["Requires-Python"] or ""
+        assert oldest in SpecifierSet(wanted), f"{name}{version} wants Python {wanted}, the book promises {oldest}"
+        examined += 1
+    assert examined >= len(asked("book", "test"))
 
 
 def test_readers_keep_their_own_torch_and_numpy() -> None:
