@@ -4,7 +4,7 @@ import base64
 import io
 import logging
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 PRIVATE = "\ue000", "\uf8ff"  # first and last of the private characters: icons, and the strokes of formulas
@@ -15,6 +15,12 @@ ICON_FONTS = (
     ("Font Awesome 6 Free", 400, "fa-regular-400.ttf", {"fa-regular", "far"}),
     ("Font Awesome 6 Brands", 400, "fa-brands-400.ttf", {"fa-brands", "fab"}),
 )
+
+INLINE = {
+    # file, family and style as KaTeX's stylesheet names them, of the two that formulas inside a line use most
+    "KaTeX_Main-Regular.woff2": ("KaTeX_Main", "normal"),
+    "KaTeX_Math-Italic.woff2": ("KaTeX_Math", "italic"),
+}
 
 
 def reduced(font: Path, characters: Collection[int], kind: str, hinted: bool) -> bytes:
@@ -45,6 +51,16 @@ def icons(css: str, used: Collection[str], folder: Path) -> str:
             f'src:url(data:font/woff;base64,{data}) format("woff")}}'
         )
     return "".join(rules)
+
+
+def first(letters: Mapping[str, str], folder: Path) -> list[tuple[str, str, str, str]]:
+    """Family, style, range of letters and data of fonts with the letters of each file, for a page to hold itself."""
+    held = []
+    for file, (family, style) in INLINE.items():
+        if codes := sorted(ord(letter) for letter in letters[file]):
+            data = base64.b64encode(reduced(folder / file, codes, "woff2", hinted=True)).decode()
+            held.append((family, style, ",".join(f"U+{code:X}" for code in codes), data))
+    return held
 
 
 def reduce_all(sources: Path, characters: str, kept: Path, place: Path) -> None:

@@ -61,10 +61,13 @@ UNUSED = (
 SOURCE_MAP = re.compile(r"//# sourceMappingURL=.*")
 # The theme's list of what may scroll: to measure it all at once lays out the whole page. `book.js` waits for each.
 MAY_SCROLL = re.compile(r'\["pre",[^\]]*scrollable-table-container"\]')
-EARLY_FONTS = {
-    "Main-Regular": re.compile(r'class="m(?:ord|rel|bin|open|close|punct)(?: mtight)?">[^<]'),
-    "Math-Italic": re.compile(r'class="mord mathnormal(?: mtight)?"'),
+LETTERS = {
+    # of each font in KaTeX's HTML
+    "KaTeX_Main-Regular.woff2": re.compile(r'class="m(?:ord|op|rel|bin|open|close|punct)(?: mtight)?"[^>]*>([^<]+)'),
+    "KaTeX_Math-Italic.woff2": re.compile(r'class="mord mathnormal(?: mtight)?"[^>]*>([^<]+)'),
 }
+FIRST = 1200  # characters, more than a phone shows at first
+PIECE = re.compile(r"<[^>]*>|[^<]+")
 MARKUP = re.compile(r"<[^>]*>")
 HAN = "\u3000"  # no font of formulas has letters beyond it
 FORMULA_FONTS = ROOT / "booktools" / "static" / "katex" / "fonts"
@@ -103,13 +106,21 @@ def lighten(app: Sphinx, pagename: str, template: str, context: Context, doctree
         body = IMAGE.sub(lambda tag: sized(tag[0], sources.get(tag[1])), context["body"])
         # The role that docutils gives them is deprecated; the list that they stand in has items.
         context["body"] = body.replace('role="doc-biblioentry"', 'role="listitem"')
-        context["early_fonts"] = early_fonts(body)
+        context["first_fonts"] = fonts.first(first_letters(body), FORMULA_FONTS)
 
 
-def early_fonts(body: str) -> list[str]:
-    """The fonts of the formulas above a page's first section: text around them moves if they arrive late."""
-    opening = body.split("<section", 2)[1] if "<section" in body else ""
-    return [font for font, asks in EARLY_FONTS.items() if asks.search(opening)]
+def first_letters(body: str) -> dict[str, str]:
+    """The letters of each font in the formulas that a reader sees first: text around them would move."""
+    seen, end = 0, len(body)
+    for piece in PIECE.finditer(body):
+        seen += 0 if piece[0].startswith("<") else len(piece[0].strip())
+        if seen > FIRST:
+            end = piece.start()
+            break
+    return {
+        font: "".join(sorted(set(html.unescape("".join(letters.findall(body, 0, end))))))
+        for font, letters in LETTERS.items()
+    }
 
 
 def _among(filename: Any, patterns: tuple[str, ...]) -> bool:
