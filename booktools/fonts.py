@@ -1,4 +1,4 @@
-"""Fonts with only what the site shows: icons inside the stylesheet, the letters of formulas in files of their own."""
+"""Fonts with only what the site shows: icons in the stylesheet, letters of formulas in files, the first in the page."""
 
 import base64
 import io
