@@ -58,6 +58,8 @@ def test_text_does_not_move_when_fonts_arrive(site: Path, browser: Any, edition:
             .observe({ type: "layout-shift", buffered: true });
         setTimeout(() => told(sum), 500);
     })"""
+    seen = """() => [...document.querySelectorAll(".katex-html .base")].map((one) => one.getBoundingClientRect())
+        .filter((box) => box.width && box.bottom < innerHeight).map((box) => [box.x, box.y, box.width])"""
     late: list[str] = []
 
     def wait(route: Any) -> None:
@@ -70,8 +72,11 @@ def test_text_does_not_move_when_fonts_arrive(site: Path, browser: Any, edition:
             context = browser.new_context(viewport={"width": 412, "height": 823}, is_mobile=True)
             page = context.new_page()
             page.route("**/*.woff2", wait)
-            page.goto(f"{base}{edition}{name}.html", wait_until="networkidle")
+            page.goto(f"{base}{edition}{name}.html", wait_until="domcontentloaded")
+            before = page.evaluate(seen)
+            page.wait_for_load_state("networkidle")
             assert page.evaluate(moved) < 0.02, name
+            assert before == page.evaluate(seen) != [], name
             context.close()
     assert len(late) >= 4
 
