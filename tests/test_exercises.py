@@ -22,7 +22,9 @@ from mutants import Mutant, mutants
 from booktools.exercises import checked_id, has_solution, solved, stub
 from chapters import CHAPTERS, code_cells
 from rnnbook.check import Answer, exercise, exercise_ids, hints_of, registry, topics
-from rnnbook.check.answer import judge
+from rnnbook.check.answer import Mistakes, judge
+from rnnbook.check.compare import same
+from rnnbook.check.messages import Text
 from rnnbook.check.registry import Exercise, find, topic_of
 
 SECONDS = 1.0  # for a mutant, which may loop for ever
@@ -225,6 +227,50 @@ def test_wrong_answers_are_rejected(given: Written) -> None:
     assert len(wrong) >= 10
     left = complaints(weaknesses(given.exercise(), wrong), EQUIVALENT.get(given.id, {}))
     assert not left, f"{given.id} accepts {len(left)} of {len(wrong)} wrong answers:\n" + "\n".join(left)
+
+
+class Noted(Answer):
+    """Notes every comparison: the name of the result, what is wanted, and the mistakes that have a message."""
+
+    comparisons: list[tuple[str, np.ndarray, list[tuple[np.ndarray, Text]]]]
+
+    def _compare(
+        self, code: str, got: Any, want: Any, given: str, name: str, mistakes: Mistakes, rtol: float, atol: float
+    ) -> None:
+        known = [(np.asarray(wrong() if callable(wrong) else wrong), text) for wrong, text in mistakes]
+        self.comparisons.append((name, want, known))
+
+
+def untold(comparisons: list[tuple[str, np.ndarray, list[tuple[np.ndarray, Text]]]]) -> list[str]:
+    """Messages that whoever makes the mistake does not get to see, because it looks like another, or is none.
+
+    A reader sees the first comparison that fails, and there the first mistake that gives the same numbers.
+    """
+    seen: dict[tuple[str, Text], str] = {}
+    for name, want, mistakes in comparisons:
+        for wrong, text in mistakes:
+            if seen.get((name, text)) or not np.isfinite(wrong).all():
+                continue
+            told = next(other for value, other in mistakes if same(wrong, value))
+            seen[name, text] = "" if same(wrong, want) else told[0]
+    return [f"{name}: {text[0]} → {told or 'is right'}" for (name, text), told in seen.items() if told != text[0]]
+
+
+@each
+def test_whoever_makes_a_known_mistake_is_told_of_it(given: Written) -> None:
+    answer = Noted(given.exercise(), given.answer(solved(given.code)), SECONDS)
+    answer.comparisons = []
+    given.exercise().checker(answer)
+    assert not untold(answer.comparisons)
+
+
+def test_a_message_that_nobody_sees_is_found() -> None:
+    half, square = ("Half.", "一半。"), ("Squared.", "平方了。")
+    one, two = (np.array(n, float) for n in (1, 2))
+    assert not untold([("", two, [(two / 2, half), (two**2, square)])])
+    assert untold([("", two, [(two**2, half), (two**2, square)])]) == [": Squared. → Half."]
+    assert untold([("", one, [(one / 2, half), (one**2, square)])]) == [": Squared. → is right"]
+    assert not untold([("", one, [(one**2, square)]), ("", two, [(two**2, square)])])
 
 
 SLIPS = """def f(x, W):

@@ -309,7 +309,7 @@ def _reach(C: Array, share: float) -> Array:
             "一行一行地做：从 s = t 开始，只要 C[t, s] >= share * C[t, t]，s 就减一。",
         ),
         (
-            "Stop at the first entry that is too small, even if later ones are large again; and stop at s = 0.",
+            "Stop at the first entry that is too small, even if those further back are large again; stop after s = 0.",
             "遇到第一个太小的格子就停，哪怕再往回又变大；过了 s = 0 也要停。",
         ),
         (

@@ -134,7 +134,7 @@ def parameters(answer: Answer) -> None:
     arguments=("x", "h_0", "W_x", "W_h", "b", "V", "c"),
     hints=(
         (
-            "Batches are rows: one step is np.tanh(h @ W_h.T + x_t @ W_x.T + b), starting from h = h_0.",
+            "Every sequence is a row: one step is np.tanh(h @ W_h.T + x_t @ W_x.T + b), starting from h = h_0.",
             "每个序列占一行：一步就是 np.tanh(h @ W_h.T + x_t @ W_x.T + b)，从 h = h_0 开始。",
         ),
         (
@@ -381,11 +381,12 @@ def _shape_mistakes(o: Array, y: Array) -> list[tuple[Array, Text]]:
         (right.mean(axis=1) ** 2, ("Square first, then take the mean.", "先平方，再取平均。")),
     ]
     if T == B:
-        mistakes.append(
+        mistakes.insert(  # first: a reshape gives the same here, but is told of at an earlier case
+            0,
             (
                 ((o[:, :, 0] - y) ** 2).mean(axis=1),
                 ("y is stored batch first; transpose it.", "y 是批在前存放的，要转置。"),
-            )
+            ),
         )
     if B == 1:
         mistakes.append(

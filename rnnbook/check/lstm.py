@@ -55,12 +55,14 @@ def c_3(answer: Answer) -> None:
     right = c[-1]
     from_zero = right - 2 * float(np.prod(f))
     mistakes: list[tuple[float, Text]] = [
-        (c[1], ("That is c_1; two more steps.", "这是 c_1，还差两步。")),
-        (c[2], ("That is c_2; one more step.", "这是 c_2，还差一步。")),
         (
-            f[2] * 2 + i[2] * g[2],
-            ("Step 3 starts from c_2, not from c_0.", "第 3 步从 c_2 出发，不是从 c_0 出发。"),
+            c[1],
+            (
+                "1.3 is c_1, and also what step 3 would make of c_0; it has to start from c_2.",
+                "1.3 是 c_1；从 c_0 直接走第 3 步，得到的也是 1.3。第 3 步要从 c_2 出发。",
+            ),
         ),
+        (c[2], ("That is c_2; one more step.", "这是 c_2，还差一步。")),
         (
             added,
             (
@@ -290,7 +292,7 @@ def _path_mistakes(f: Array, dc_T: Array) -> list[tuple[Array, Text]]:
     ),
 )
 def forget_bias(answer: Answer) -> None:
-    for p, n in ((0.5, 100), (0.1, 60), (0.9, 7), (0.25, 2), (0.3, 1)):
+    for p, n in ((0.1, 60), (0.5, 100), (0.9, 7), (0.25, 2), (0.3, 1)):
         f = p ** (1 / n)
         right = np.log(f / (1 - f))
         mistakes: list[tuple[float, Text]] = [

@@ -170,9 +170,20 @@ def twin_of(answer: Answer) -> None:
             given=given,
             name="variance",
             mistakes=[
+                (
+                    wrong,
+                    (
+                        "This model is invertible already: its variance stays as it is.",
+                        "这个模型本来就可逆，方差不变。",
+                    ),
+                )
+                for wrong in (m**2 * variance, abs(m) * variance, variance / m**2 if m else np.nan)
+            ]
+            if inside
+            else [
                 (variance, ("The variance changes with m.", "m 变了，方差也要变。")),
                 (
-                    variance / m**2 if m else np.nan,
+                    variance / m**2,
                     ("Multiply by m², do not divide: the innovations are larger.", "要乘以 m²，不是除：新息更大。"),
                 ),
                 (
