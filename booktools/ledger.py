@@ -113,8 +113,10 @@ def _number(number: Mapping[str, Any], lang: str) -> str:
     digits, _, power = value.partition("e")
     if power:
         value = f"{digits} \\times 10^{{{int(power)}}}"
-    relation = "\\approx" if "factor" in number else "="
-    return f"{of[lang]}{COLON[lang]}${value}$" if isinstance(of, Mapping) else f"${of} {relation} {value}$"
+    relation = "\\approx " if "factor" in number else ""
+    if isinstance(of, Mapping):
+        return f"{of[lang]}{COLON[lang]}${relation}{value}$"
+    return f"${of} {relation or '= '}{value}$"
 
 
 HEADER = """---
