@@ -122,6 +122,12 @@ def test_chinese_markdown(path: Path, trap: str) -> None:
             assert not found, f"{cell.where}: {trap}: {found[0] if found else ''!r}"
 
 
+@chapters
+def test_a_percent_sign_touches_its_number(path: Path) -> None:
+    apart = re.findall(r".{0,30}\d %", "\n".join(FENCED.sub("\n", cell.text) for cell in prose(path)))
+    assert not apart
+
+
 def rejected_terms() -> dict[str, str]:
     """The glossary's right-hand column: what the Chinese text does not say → what it says instead."""
     rows = re.findall(r"^\|(.+)\|(.+)\|(.+)\|$", (ROOT / "chapters" / "glossary.md").read_text("utf8"), re.M)
