@@ -94,6 +94,58 @@ def test_ticks_and_marks_lie_on_the_axis() -> None:
     assert powers.ticks()[-1] == (0, "1")
 
 
+def assert_ticks_are_a_ruler(axis: Axis) -> None:
+    """The law of all ticks: a few on the axis, rising, each with words of its own that say where it stands."""
+    whole = scale(axis, [])
+    ticks = whole.ticks()
+    positions = np.array([at for at, _ in ticks])
+    reach = 1e-6 * (whole.high - whole.low)
+    assert 2 <= len(ticks) <= 8, (axis, ticks)
+    assert np.all(np.diff(positions) > reach), (axis, ticks)
+    assert np.all((positions >= whole.low - reach) & (positions <= whole.high + reach)), (axis, ticks)
+    said = axis.place([read(label) for _, label in ticks])
+    assert np.all(np.abs(said - positions) <= reach), (axis, ticks)
+
+
+def read(label: str) -> float:
+    """The number that a label says: −2.5, 10⁻⁶ or 2×10⁵."""
+    plain = label.translate(str.maketrans("−⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "--0123456789"))
+    power = re.fullmatch(r"(?:(.+)×)?10([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)", label)
+    if not power:
+        return float(plain)
+    mantissa, exponent = plain[: power.end(1)] if power[1] else "1", plain[power.start(2) :]
+    return float(f"{mantissa}e{exponent}")
+
+
+@pytest.mark.parametrize("factor", [2.5, 3, 4, 9.9, 10, 20, 99, 100, 999, 1e5, 1e15])
+def test_every_logarithmic_axis_has_ticks(factor: float) -> None:
+    for low in 10.0 ** np.linspace(-7, 6, 131):
+        assert_ticks_are_a_ruler(Axis(limits=(low, factor * low), log=True))
+
+
+def test_a_decade_is_parted_by_two_and_five() -> None:
+    labels = [label for _, label in scale(Axis(limits=(0.9, 11), log=True), []).ticks()]
+    assert labels == ["1", "2", "5", "10"]
+    whole_powers = [label for _, label in scale(Axis(limits=(1, 100), log=True), []).ticks()]
+    assert whole_powers == ["1", "10", "100"]
+
+
+@pytest.mark.parametrize("span", [4, 0.3, 5e-4])
+@pytest.mark.parametrize("offset", [0, 1e-3, -1, 1e3, 999998, 1e6, -1e6])
+def test_ticks_are_as_fine_as_the_axis_is_narrow(offset: float, span: float) -> None:
+    assert_ticks_are_a_ruler(Axis(limits=(offset, offset + span)))
+
+
+@pytest.mark.parametrize("offset", [0, 1e-3, -1, 1e3, 1e6, -1e6])
+def test_positions_reach_the_script_as_fine_as_the_axis_is_narrow(offset: float) -> None:
+    for span in (4, 0.3, 5e-4):
+        values = offset + span * np.linspace(0, 1, 9)
+        sent = scale(Axis(values=values, marks=values[1:-1].tolist()), []).specification()
+        assert np.allclose(sent["at"], values, rtol=0, atol=1e-5 * span)
+        assert np.allclose(sent["marks"], values[1:-1], rtol=0, atol=1e-5 * span)
+        assert np.allclose(sent["ends"], values[[0, -1]], rtol=0, atol=1e-5 * span)
+
+
 def test_codes_of_what_is_not_a_number() -> None:
     codes = quantise(np.array([0.0, 1.0, -0.1, 1.1, np.inf, -np.inf, np.nan]), 0.0, 1.0)
     assert codes.tolist() == [0, STEPS, BELOW, ABOVE, ABOVE, BELOW, MISSING]
@@ -166,6 +218,10 @@ def test_mistakes_are_named(change: dict[str, Any], message: str) -> None:
         (lambda: Choice("a", ("one", "two"), start="three"), "none of the options one, two"),
         (lambda: Axis(limits=(1, 0)), "low < high"),
         (lambda: Axis(values=(0, 2, 1)), "rising"),
+        (lambda: Axis(limits=(0, 10), log=True), r"limits.*above 0, got 0\b.*log=True"),
+        (lambda: Axis(limits=(-3, 10), log=True), r"limits.*above 0, got -3\b.*log=True"),
+        (lambda: Axis(values=(0, 1, 2), log=True), r"values.*above 0, got 0\b.*log=True"),
+        (lambda: Axis(values=(2, 1, -1), log=True), r"values.*above 0, got -1\b.*log=True"),
         (lambda: Arrows(at=np.zeros(3)), r"shape \(M, 2\)"),
         (lambda: Heat().shape(Axis(values=(0, 1, 3)), Axis(values=(0, 1))), "evenly spaced"),
     ],

@@ -51,7 +51,7 @@ MESSAGES: dict[str, Text] = {
     ),
     "too-large": (
         "{part} is far too large: its shape is {got}{where}.",
-        "{part}大得多余：形状为 {got}{where}。",
+        "{part}太大了：形状为 {got}{where}。",
     ),
     "type": (
         "{part} is of type {type}, which is not a number or an array of numbers{where}.",

@@ -20,7 +20,7 @@ class Axis:
 
     values: the grid on it (x of lines, bars and bands; x and y of a heat map).
     limits: (low, high), beyond which values are clipped; without them the axis holds the whole grid.
-    log:    a logarithmic axis.
+    log:    a logarithmic axis; its limits and its grid lie above 0.
     marks:  values at which a dotted line is drawn.
     """
 
@@ -38,6 +38,17 @@ class Axis:
             steps = np.diff(self.grid)
             if self.grid.ndim != 1 or not steps.size or not (np.all(steps > 0) or np.all(steps < 0)):
                 raise ValueError("the values of an Axis must be a rising (or falling) row of numbers")
+        if self.log:
+            self._check_above_zero()
+
+    def _check_above_zero(self) -> None:
+        for what, given in (("limits", self.limits), ("values", self.values)):
+            lowest = math.inf if given is None else float(np.min(np.asarray(given, dtype=float)))
+            if lowest <= 0:
+                raise ValueError(
+                    f"the {what} of a logarithmic Axis must lie above 0, got {lowest:g}: "
+                    "begin at a small positive number, or leave out log=True"
+                )
 
     @property
     def grid(self) -> Array:
@@ -72,15 +83,27 @@ class Scale:
         return max(self.start, self.end)
 
     def ticks(self) -> list[tuple[float, str]]:
-        """About five round positions with their words."""
-        step = _round_step((self.high - self.low) / 4.5)
-        if self.axis.log:
-            step = max(1.0, round(step))
-        first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
-        positions = [float(f"{k * step:.6g}") for k in range(first, last + 1)]
-        if self.axis.log:
-            return [(p, words.number(10**p).removeprefix("1×")) for p in positions]
-        return [(p, words.number(p, 6)) for p in positions]
+        """About five round positions with their words.
+
+        A logarithmic axis has powers of ten. Where fewer than three lie on it, 2 and 5 times them join in; where
+        still fewer than three do, it spans less than a decade, and even steps are drawn as on a linear axis.
+        """
+        if not self.axis.log:
+            return _even(self.low, self.high)
+        step = max(1, round(_round_step((self.high - self.low) / 4.5)))
+        powers = self._powers((1,), step)
+        if len(powers) < 3:
+            powers = self._powers((1, 2, 5))
+        if len(powers) < 3:
+            return [(math.log10(value), text) for value, text in _even(10**self.low, 10**self.high)]
+        return powers
+
+    def _powers(self, factors: Sequence[int], step: int = 1) -> list[tuple[float, str]]:
+        """The factors times every step-th power of ten, as far as they lie on the axis."""
+        first, last = math.floor(self.low / step), math.floor(self.high / step + 1e-9)
+        found = [(k * step + math.log10(f), f * 10.0 ** (k * step)) for k in range(first, last + 1) for f in factors]
+        low, high = self.low - 1e-9, self.high + 1e-9
+        return [(at, words.number(value).removeprefix("1×")) for at, value in found if low <= at <= high]
 
     def marks(self) -> list[float]:
         """The positions of the axis's marks, as far as they lie on it."""
@@ -91,12 +114,16 @@ class Scale:
         at = [] if self.axis.values is None else self.axis.place(self.axis.grid).tolist()
         return {
             "label": self.axis.label,
-            "ends": [_short(self.start), _short(self.end)],
+            "ends": [self._short(self.start), self._short(self.end)],
             "ticks": self.ticks(),
-            "marks": [_short(at) for at in self.marks()],
-            "at": [_short(v) for v in at],
+            "marks": [self._short(at) for at in self.marks()],
+            "at": [self._short(v) for v in at],
             "log": self.axis.log,
         }
+
+    def _short(self, value: float) -> float:
+        """Six digits of the axis's span, or of a smaller value, place a point within a hundredth of a pixel."""
+        return float(f"{value:.{6 + max(0, _exponent(value) - _exponent(self.high - self.low))}g}")
 
 
 def scale(axis: Axis, shown: list[Array], padding: float = 0.0, downward: bool = False) -> Scale:
@@ -124,11 +151,22 @@ def scale(axis: Axis, shown: list[Array], padding: float = 0.0, downward: bool =
     return Scale(axis, low - margin, high + margin)
 
 
+def _even(low: float, high: float) -> list[tuple[float, str]]:
+    """Multiples of a round step with their words: in full where six digits would not tell them apart."""
+    step = _round_step((high - low) / 4.5)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    decimals = -_exponent(step)  # of the step, not of the values: these may be far larger
+    values = [round(k * step, decimals) for k in range(first, last + 1)]
+    if _exponent(max(abs(low), abs(high))) + decimals < 6:
+        return [(value, words.number(value, 6)) for value in values]
+    return [(value, f"{value:.{max(0, decimals)}f}".replace("-", "−")) for value in values]
+
+
 def _round_step(rough: float) -> float:
     power = 10.0 ** math.floor(math.log10(rough))
     return next(k * power for k in (1, 2, 5, 10) if k * power >= rough * 0.8)
 
 
-def _short(value: float) -> float:
-    """Six digits place a point within a thousandth of a pixel."""
-    return float(f"{value:.6g}")
+def _exponent(value: float) -> int:
+    """The power of ten of a number's first digit; 0 has none, and stays 0 when it is rounded."""
+    return int(f"{value:e}".partition("e")[2])
