@@ -58,15 +58,17 @@ def filter(model: StateSpace, y: Tensor, X: Tensor, mask: Tensor | None = None) 
     is known. y: (T, B, p) and mask as for `rnnbook.kalman.filter`.
     With v the innovations of the data and V those of the columns of X, of covariance S,
     G = Σ V'S⁻¹V,  h = −Σ V'S⁻¹v,  δ = G⁻¹h with covariance G⁻¹, and the logarithm of the likelihood gains
-    h'G⁻¹h/2 − (log det G)/2. Raises ValueError where the data leave part of δ undetermined.
+    h'G⁻¹h/2 − (log det G)/2. Raises ValueError where the data leave part of δ undetermined, and TypeError and
+    ValueError as `rnnbook.kalman.filter` does.
     Source: de Jong 1991, The diffuse Kalman filter.
     """
     expect.tensor("X", X, [("n", model.n), ("d", None)], like=model.A)
-    expect.tensor("y", y, [("T", None), ("B", None), ("p", model.p)], like=model.A)
-    B, d = y.shape[1], X.shape[1]
-    zeros = torch.where(y.isnan(), y, 0.0)
-    many = torch.cat((y, zeros.repeat(1, d, 1)), 1)
-    mask = None if mask is None else torch.cat([mask] * (1 + d), 1)
+    # Checked here: an error of the filter of all 1 + d series would name sizes that nobody gave.
+    y, seen = kalman.measurements(model, y, mask)
+    (T, B, p), d = y.shape, X.shape[1]
+    model.check_sizes(T, B)
+    many = torch.cat((y, y.new_zeros(T, B * d, p)), 1)
+    mask = None if seen is None else seen.mT.repeat(1, 1 + d, 1)
     starts = torch.cat((model.m.expand(B, -1), X.T.repeat_interleave(B, 0)))
     runs = kalman.filter(_tiled(model, starts, 1 + d), many, mask)
     v, V = _split(runs.v, d)

@@ -20,6 +20,7 @@ from rnnbook.varma import VARMA, innovations_form, leverrier_faddeev
 ROUNDS = 60
 # On the unit circle rounding moves a zero by about the square root of the machine precision.
 CIRCLE = 1 - 1e-6
+FREE_OF_NOISE = "some combination of the outputs is free of noise; drop an output"
 
 
 def _gain(P: Tensor, F: Tensor, H: Tensor, R: Tensor, S: Tensor) -> tuple[Tensor, Tensor]:
@@ -30,7 +31,7 @@ def _gain(P: Tensor, F: Tensor, H: Tensor, R: Tensor, S: Tensor) -> tuple[Tensor
     if not eigenvalues[0] > 1e-13 * eigenvalues[-1]:
         raise ValueError(
             f"the innovations' variance HPH' + R is singular (smallest eigenvalue {float(eigenvalues[0]):.3g}, "
-            f"largest {float(eigenvalues[-1]):.3g}): some combination of the outputs is free of noise; drop an output"
+            f"largest {float(eigenvalues[-1]):.3g}): {FREE_OF_NOISE}"
         )
     return torch.linalg.solve(variance, (F @ P @ H.T + S).T).T, variance
 
@@ -54,6 +55,8 @@ def dare(F: Tensor, H: Tensor, Q: Tensor, R: Tensor, S: Tensor | None = None) ->
     if n == 0:
         return Q
     _require_seen(F, H)
+    if not bool((Q.detach() != 0).any() or (R.detach() != 0).any()):
+        raise ValueError(f"Q and R are zero: {FREE_OF_NOISE}")
     # From P_0 = 0 a zero outside the unit circle would never be moved inside: that start may solve the equation.
     # From a positive P_0 the recursion ends at the stabilising solution, and Sig is invertible at once.
     scale = float(torch.linalg.matrix_norm(Q.detach(), 2))
@@ -80,7 +83,10 @@ def _doubled(start: Tensor, F: Tensor, H: Tensor, Q: Tensor, R: Tensor, S: Tenso
     X = F @ start @ F.T + Q - K @ variance @ K.T - start
     X = (X + X.T) / 2
     for _ in range(ROUNDS):
-        both = torch.linalg.solve(identity + G @ X, torch.cat((A, G), 1))
+        both, failed = torch.linalg.solve_ex(identity + G @ X, torch.cat((A, G), 1))
+        if int(failed) != 0:
+            # det(I + GX) is that of the variance of 2^i outputs together over what it would be from P_0.
+            raise ValueError(f"the innovations' variance HPH' + R becomes singular: {FREE_OF_NOISE}")
         A_next, G_next = both[:, : len(F)], both[:, len(F) :]
         step = A.T @ X @ A_next
         X = X + (step + step.T) / 2
@@ -92,9 +98,22 @@ def _doubled(start: Tensor, F: Tensor, H: Tensor, Q: Tensor, R: Tensor, S: Tenso
 
 
 def _require_seen(F: Tensor, H: Tensor) -> None:
-    mu, vectors = torch.linalg.eig(F.detach())
-    seen = (H.detach().to(mu.dtype) @ vectors).abs().amax(0)
-    hidden = mu[(mu.abs() >= 1) & (seen <= 1e-12 * max(float(H.detach().abs().max()), 1e-300))]
+    """ValueError where [μI − F; H] has a rank below n for a pole μ of F on or outside the unit circle.
+
+    A pole with several eigenvectors has one that H does not see as soon as they outnumber the outputs; whichever
+    eigenvectors a routine returns, the rank says so.
+    """
+    F, H = F.detach(), H.detach()
+    mu = torch.linalg.eigvals(F)
+    # Rounding scatters a pole that lacks eigenvectors by a root of the machine precision, but not the mean.
+    near = ((mu[:, None] - mu).abs() <= 1e-3 * mu.abs()).to(mu.dtype)
+    mu = torch.cat((mu, near.mv(mu) / near.sum(1)))
+    mu = mu[mu.abs() >= CIRCLE]
+    # The unit of the outputs does not matter to what is seen: H gets the scale of F.
+    scale = max(float(F.abs().max()), 1.0)
+    H = H * (scale / max(float(H.abs().max()), 1e-300))
+    pencil = torch.cat((mu[:, None, None] * torch.eye(len(F)).to(F) - F, H.expand(len(mu), -1, -1)), 1)
+    hidden = mu[torch.linalg.svdvals(pencil)[:, -1] <= 1e-12 * scale]
     if len(hidden) > 0:
         raise ValueError(f"F has the pole {largest(hidden)} that H does not see; no prediction error stays bounded")
 

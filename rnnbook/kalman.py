@@ -152,6 +152,7 @@ def _gains(model: StateSpace, ok: list[Tensor | None], G: int) -> list[Gain]:
         P = P[:, :, None].expand(-1, -1, G).contiguous()
     eye = torch.eye(model.p).to(P)
     may_settle = G == 1 and model.constant
+    learns = torch.is_grad_enabled() and any(X.requires_grad for X in (model.A, model.C, model.Q, model.R, model.P))
     gains: list[Gain] = []
     same = _same_as_before(ok)
     settled = False
@@ -162,7 +163,9 @@ def _gains(model: StateSpace, ok: list[Tensor | None], G: int) -> list[Gain]:
         gains.append(_measure(P, C[t], R[t], ok[t], eye))
         if t + 1 < T:
             before, P = P, predicted(A[t + 1], gains[-1].P, Q[t + 1])
-            settled = may_settle and t % 4 == 0 and _is_settled(P, before, gains[-1].K, model)
+            settled = (
+                may_settle and t % 4 == 0 and _is_settled(P, before, gains[-1].K, model, t + 1 if learns else None)
+            )
     return gains
 
 
@@ -175,16 +178,18 @@ def _same_as_before(ok: list[Tensor | None]) -> list[bool]:
     return [False, *(stacked[1:] == stacked[:-1]).all(1).tolist()]
 
 
-def _is_settled(P: Tensor, before: Tensor, K: Tensor, model: StateSpace) -> bool:
+def _is_settled(P: Tensor, before: Tensor, K: Tensor, model: StateSpace, steps: int | None) -> bool:
     """Whether P changed by no more than rounding, and what is left to come is no more than that either.
 
     The distance to the steady state shrinks by ρ(A (I − KC))² per step, so what is left is the last change over
-    one minus that.
+    one minus that. Where gradients are wanted, `steps` have been made: the gradient of P gathers one term from each
+    step, smaller by the same factor, and a P that began at the steady state has settled long before its gradient.
     """
     if not is_rounding(P, before):
         return False
     closed = model.A - model.A @ K @ model.C
-    return bool(torch.linalg.eigvals(closed.detach()).abs().max() ** 2 < 0.99)
+    left = float(torch.linalg.eigvals(closed.detach()).abs().max() ** 2)
+    return left < 0.99 and (steps is None or steps * left**steps < torch.finfo(P.dtype).eps)
 
 
 def _measure(P: Tensor, C: Tensor, R: Tensor, ok: Tensor | None, eye: Tensor) -> Gain:

@@ -82,6 +82,7 @@ def _covariances(filtered: Filtered, lag: bool) -> tuple[Tensor, Tensor | None]:
     covariances = Steps(T, N, keeps_gradient)
     covariances.fill(T - 1, T, gains[-1].P)
     lags = Steps(T - 1, N, keeps_gradient) if lag and T > 1 else None
+    none = N.new_empty(0, *N.shape) if lag else None
     begins = {stop - 1: start for start, stop in runs(gains)}
     start = begins[T - 1]
     t = T - 2
@@ -100,7 +101,7 @@ def _covariances(filtered: Filtered, lag: bool) -> tuple[Tensor, Tensor | None]:
         N = N_next
         covariances.fill(first, t + 1, minus(P, product(P, N), P))
         t = first - 1
-    return covariances.tensor(), None if lags is None else lags.tensor()
+    return covariances.tensor(), none if lags is None else lags.tensor()
 
 
 def _measured(N: Tensor, C: Tensor, gain: Gain) -> Tensor:

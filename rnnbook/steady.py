@@ -75,8 +75,10 @@ def steady(model: StateSpace) -> Steady:
 
     One step of filtering is an element (F, P, J) as in `rnnbook.parallel`; joined with itself it does two steps,
     then four, and after k rounds 2ᵏ. P tends to P_f and J to the information from the future.
-    Raises ValueError where A, C, Q or R varies, and where the filter has no steady state: a mode of A with
-    |μ| ≥ 1 that C does not see, or one with |μ| = 1 that no noise moves.
+    Raises ValueError where A, C, Q or R varies, where C Q C' + R is singular, and where A has a mode with |μ| ≥ 1
+    that C does not see or that no noise moves. A mode that C does not see leaves P without bound. Without the noise
+    the future tells a part of s_t exactly, which leaves J without bound; P may exist even so, as P = (a² − 1) r does
+    for one state with q = 0 and |a| > 1, and `rnnbook.innovations.dare` then gives it.
     Source: Chu, Fan, Lin & Wang 2004, Structure-preserving algorithms for periodic discrete-time algebraic Riccati
     equations.
     """
@@ -85,6 +87,7 @@ def steady(model: StateSpace) -> Steady:
     A, C, Q, R = model.A, model.C, model.Q, model.R
     eye = torch.eye(model.n).to(A)
     S = C @ Q @ C.T + R
+    _require_noise(S)
     told = torch.linalg.solve(S, C @ A).T
     keep = eye - torch.linalg.solve(S, C @ Q).T @ C
     F, P_f, J = keep @ A, keep @ Q, told @ C @ A
@@ -104,10 +107,24 @@ def steady(model: StateSpace) -> Steady:
     radius = _radius(closed)
     if not radius < 1 - 1e-9:
         raise ValueError(
-            "A, C and Q give no steady state: every mode of A with |eigenvalue| >= 1 must reach C, and every one "
-            f"on the unit circle be moved by Q; the filter's own radius is {radius:.6g}, should be below 1"
+            "A, C and Q give no steady state: every mode of A with |eigenvalue| >= 1 must be seen by C and moved by Q "
+            f"(the filter's own radius is {radius:.6g}, should be below 1); where only the noise is missing off the "
+            "unit circle, give Q some, or take P alone from rnnbook.innovations.dare"
         )
     return Steady(P, P_f, torch.linalg.solve(eye + P_f @ J, P_f), K, S, closed, J)
+
+
+def _require_noise(S: Tensor) -> None:
+    """ValueError unless S = C Q C' + R: (p, p) is positive definite, whatever the units of the measurements."""
+    size = S.detach().diagonal().clamp(min=0).sqrt()
+    correlation = (S.detach() / (size[:, None] * size)).nan_to_num(0.0, 0.0, 0.0)
+    smallest = torch.linalg.eigvalsh(correlation)[:1]
+    if bool((smallest <= 4 * len(S) * torch.finfo(S.dtype).eps).any()):
+        raise ValueError(
+            "C Q C' + R must be positive definite, got the smallest eigenvalue "
+            f"{float(smallest):.3g} of its correlations: some combination of the measurements has no noise and tells "
+            "a part of the state exactly; make R larger, or take P alone from rnnbook.innovations.dare"
+        )
 
 
 def _radius(X: Tensor) -> float:

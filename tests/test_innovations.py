@@ -285,3 +285,81 @@ def test_gradients_reach_the_noises():
         return dare(F, H, joint[:3, :3], joint[3:, 3:], joint[:3, 3:])
 
     assert torch.autograd.gradcheck(solution, (F.requires_grad_(), H.requires_grad_(), root), atol=1e-6)
+
+
+def hidden_pole(blocks, seen):
+    """F = T J T⁻¹ and H = h T⁻¹ for Jordan blocks (pole, size) in an exact basis T; seen: h, one row for an output."""
+    J = torch.block_diag(
+        *(mu * torch.eye(n, dtype=F64) + torch.diag(torch.ones(n - 1, dtype=F64), 1) for mu, n in blocks)
+    )
+    # A triangle of ones, and its inverse, have whole entries.
+    T = torch.ones(J.shape, dtype=F64).triu()
+    return T @ J @ torch.linalg.inv(T), torch.tensor(seen, dtype=F64) @ torch.linalg.inv(T)
+
+
+@pytest.mark.parametrize(
+    ("blocks", "seen", "pole"),
+    [
+        ([(1.0, 1), (1.0, 1)], [[1.0, 2.0]], "1"),
+        ([(2.0, 1), (2.0, 1)], [[1.0, 3.0]], "2"),
+        ([(1.0, 1), (1.0, 1), (0.5, 1)], [[1.0, 1.0, 1.0]], "1"),
+        ([(-1.5, 1), (-1.5, 1), (-1.5, 1)], [[1.0, 0.0, 2.0], [0.0, 1.0, 1.0]], "-1.5"),
+        ([(1.5, 2)], [[0.0, 1.0]], "1.5"),
+        ([(1.5, 3), (0.2, 1)], [[0.0, 1.0, 1.0, 1.0]], "1.5"),
+        ([(1.25, 2), (1.25, 1)], [[1.0, 0.0, 1.0]], "1.25"),
+    ],
+)
+def test_a_repeated_pole_needs_as_many_outputs_as_eigenvectors(blocks, seen, pole):
+    F, H = hidden_pole(blocks, seen)
+    n, O = len(F), len(H)
+    for units in (1.0, 1e-9, 1e9):
+        with pytest.raises(ValueError, match=rf"F has the pole {pole}(\d|e|\+|-|j)* that H does not see"):
+            dare(F, units * H, torch.eye(n), torch.eye(O))
+
+
+@pytest.mark.parametrize(
+    ("blocks", "seen"),
+    [
+        ([(1.5, 3)], [[1.0, 0.0, 0.0]]),
+        ([(1.0, 1), (1.0, 1)], [[1.0, 0.0], [0.0, 1.0]]),
+        ([(2.0, 2), (0.5, 2)], [[1.0, 0.0, 0.0, 0.0]]),
+        ([(0.5, 1), (0.5, 1)], [[1.0, 1.0]]),
+    ],
+)
+def test_a_repeated_pole_that_is_seen_or_decays_is_no_obstacle(blocks, seen):
+    F, H = hidden_pole(blocks, seen)
+    for units in (1.0, 1e-3, 1e3):
+        R = units**2 * torch.eye(len(H), dtype=F64)
+        P = dare(F, units * H, torch.eye(len(F)), R)
+        K = torch.linalg.solve(units**2 * H @ P @ H.T + R, (F @ P @ H.T * units).T).T
+        assert spectral_radius(F - units * K @ H) < 1
+
+
+def test_a_repeated_pole_on_the_diagonal_needs_an_output_each():
+    for poles in ([1.0, 1.0], [2.0, 2.0], [1.0, 1.0, 0.5], [0.3, -1.5, -1.5, -1.5]):
+        F, H = torch.diag(torch.tensor(poles, dtype=F64)), torch.ones(1, len(poles), dtype=F64)
+        with pytest.raises(ValueError, match=rf"F has the pole {poles[1]:g} that H does not see"):
+            dare(F, H, torch.eye(len(F)), torch.eye(1))
+
+
+def test_a_pair_of_complex_poles_needs_an_output_each():
+    turn = 1.1 * torch.tensor([[0.6, -0.8], [0.8, 0.6]], dtype=F64)
+    both = torch.block_diag(turn, turn)
+    with pytest.raises(ValueError, match=r"F has the pole 0\.66[+-]0\.88j that H does not see"):
+        dare(both, torch.tensor([[1.0, 0.0, 0.0, 1.0]]), torch.eye(4), torch.eye(1))
+    seen = torch.tensor([[1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]], dtype=F64)
+    P = dare(both, seen, torch.eye(4), torch.eye(2))
+    K = torch.linalg.solve(seen @ P @ seen.T + torch.eye(2), (both @ P @ seen.T).T).T
+    assert spectral_radius(both - K @ seen) < 1
+
+
+@pytest.mark.parametrize("n", [1, 2, 4])
+@pytest.mark.parametrize("half", [False, True])
+def test_outputs_without_noise_are_named(n, half):
+    """Nothing moves the state and nothing disturbs the output, or, with `half`, the first of two."""
+    F, H = torch.diag(torch.linspace(0.5, 0.2, n, dtype=F64)), torch.ones(1, n, dtype=F64)
+    R = torch.zeros(1, 1, dtype=F64)
+    if half:
+        H, R = torch.cat((H, H)), torch.diag(torch.tensor([0.0, 1.0], dtype=F64))
+    with pytest.raises(ValueError, match="some combination of the outputs is free of noise; drop an output"):
+        dare(F, H, torch.zeros(n, n), R)

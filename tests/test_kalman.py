@@ -10,7 +10,8 @@ from state_space_models import conditioned, cut, data, random_model, varying_mod
 from statsmodels.api import datasets
 from statsmodels.tsa.statespace.kalman_smoother import KalmanSmoother
 
-from rnnbook import diffuse, kalman, parallel
+from rnnbook import diffuse, kalman, parallel, steady
+from rnnbook.smoother import smooth
 from rnnbook.statespace import StateSpace, autoregression, local_level
 
 MISSING = ["none", "anywhere", "together", "in groups"]
@@ -114,7 +115,7 @@ def test_a_mask_says_what_nan_says():
 def test_nothing_measured_leaves_the_prediction():
     model = random_model(2, 1)
     found = kalman.filter(model, torch.full((5, 3, 1), torch.nan, dtype=F64))
-    assert gap(found.m, found.m_pred) == 0
+    assert gap(found.m, found.m_pred) < 1e-14
     assert gap(found.P, found.P_pred) < 1e-12
     assert gap(found.m[4, 0], torch.linalg.matrix_power(model.A, 4) @ model.m) < 1e-12
     assert found.log_likelihood.abs().max() == 0
@@ -155,6 +156,37 @@ def test_gradients(missing):
 
     given = [X.clone().requires_grad_() for X in (model.A, model.C, Q_root, R_root, model.m, P_root)]
     assert torch.autograd.gradcheck(run, given)
+
+
+@pytest.mark.parametrize(("a", "q", "T"), [(0.9, 1.0, 50), (1.0, 0.03, 400), (0.9, 0.0, 50)])
+def test_gradients_from_a_start_at_the_steady_state(a, q, T):
+    """The variances do not change from the first step on, and yet each step adds to their gradient."""
+    y = data(T, 1, 1)
+    P = steady.scalar(a, q**2, 1.0).P if q > 0 else 0.0
+
+    def run(a, q, r):
+        one = torch.eye(1, dtype=F64)
+        made = StateSpace(a * one, one, q**2 * one, r * one, torch.zeros(1, dtype=F64), P * one)
+        filtered = kalman.filter(made, y)
+        return filtered.log_likelihood, filtered.P[:: T // 5], smooth(filtered).P[:: T // 5]
+
+    given = [torch.tensor(X, dtype=F64, requires_grad=True) for X in (a, q, 1.0)]
+    assert torch.autograd.gradcheck(run, given, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("dtype", "scale"), [(torch.float32, 100.0), (F64, 1e6), (F64, 1e8)])
+def test_a_state_in_small_units_is_filtered_as_if_alone(dtype, scale):
+    def model(*states):
+        A, Q, R, P = (torch.tensor(values, dtype=dtype).diag() for values in zip(*states, strict=True))
+        return StateSpace(A, torch.eye(len(A), dtype=dtype), Q, R, torch.zeros(len(A), dtype=dtype), P)
+
+    large, small = (0.5, scale**2, scale**2, scale**2), (0.95, 0.01, 1.0, 1.0)
+    y = data(200, 1, 2).to(dtype)
+    joint, alone = kalman.filter(model(large, small), y), kalman.filter(model(small), y[:, :, 1:])
+    precision = 20 * torch.finfo(dtype).eps
+    assert gap(joint.m[:, :, 1], alone.m[:, :, 0]) < precision
+    assert gap(joint.P[:, :, 1, 1], alone.P[:, :, 0, 0]) < precision
+    assert gap(smooth(joint).P[:, :, 1, 1], smooth(alone).P[:, :, 0, 0]) < precision
 
 
 def test_the_gradient_with_respect_to_the_data():

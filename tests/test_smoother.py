@@ -104,6 +104,11 @@ def test_in_parallel_with_matrices_that_vary():
     assert gap(ours.m, smooth(kalman.filter(model, y)).m) < 1e-10
 
 
+def test_one_step_has_no_lag():
+    filtered = kalman.filter(random_model(2, 1), data(1, 3, 1))
+    assert smooth(filtered, lag=True).lag.shape == rts(filtered).lag.shape == (0, 3, 2, 2)
+
+
 def test_gradients():
     model, y = random_model(2, 1), data(5, 2, 1, "anywhere")
     root = torch.linalg.cholesky(model.Q)
@@ -192,3 +197,40 @@ def test_a_wrong_direction_is_named():
     with pytest.raises(ValueError, match=r"X must have shape \(n, d\) = \(2, d\), got \(3, 1\)"):
         diffuse.filter(random_model(2, 1), data(3, 2, 1), torch.ones(3, 1, dtype=F64))
     assert isinstance(random_model(2, 1), StateSpace)
+
+
+@pytest.mark.parametrize(
+    ("changed", "mask", "words"),
+    [
+        ({}, torch.ones(5, 3).bool(), r"mask must have shape \(5, 2\) or \(5, 2, 1\), got \(5, 3\)"),
+        ({"Q": (1, 3, 1, 1)}, None, "Q must have 1 or B = 2 along axis B, got 3"),
+        ({"A": (4, 1, 1)}, None, "A must have 1 or T = 5 along axis T, got 4"),
+        ({"P": (3, 1, 1)}, None, "P must have 1 or B = 2 along axis B, got 3"),
+        ({"m": (3, 1)}, None, "m must have 1 or B = 2 along axis B, got 3"),
+    ],
+)
+def test_an_unknown_start_names_the_sizes_that_were_given(changed, mask, words):
+    parts = {name: torch.ones(1, 1, dtype=F64) for name in "ACQRP"} | {"m": torch.zeros(1, dtype=F64)}
+    model = StateSpace(**(parts | {name: torch.ones(shape, dtype=F64) for name, shape in changed.items()}))
+    y = data(5, 2, 1)
+    for run in (
+        lambda: kalman.filter(model, y, mask),
+        lambda: diffuse.filter(model, y, torch.ones(1, 1, dtype=F64), mask),
+    ):
+        with pytest.raises(ValueError, match=words):
+            run()
+
+
+def test_an_unknown_start_reads_a_mask_as_it_reads_nan():
+    model, y = unknown_start(random_model(2, 2)), data(12, 3, 2)
+    seen = torch.rand(12, 3, 2) < 0.7
+    gone = y.masked_fill(~seen, torch.nan)
+    masked, nan = (
+        diffuse.filter(model, *given) for given in ((y, torch.eye(2, dtype=F64), seen), (gone, torch.eye(2, dtype=F64)))
+    )
+    assert gap(masked.smoothed().m, nan.smoothed().m) < 1e-12
+    assert gap(masked.log_likelihood, nan.log_likelihood) < 1e-12
+    whole = seen[:, :, 0]
+    by_step = diffuse.filter(model, y, torch.eye(2, dtype=F64), whole)
+    by_entry = diffuse.filter(model, y, torch.eye(2, dtype=F64), whole[:, :, None].expand(-1, -1, 2))
+    assert gap(by_step.smoothed().m, by_entry.smoothed().m) < 1e-12

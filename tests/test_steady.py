@@ -10,6 +10,7 @@ from scipy.linalg import solve_discrete_are
 from state_space_models import data, random_model
 
 from rnnbook import kalman, kalman_network
+from rnnbook.innovations import dare
 from rnnbook.smoother import smooth
 from rnnbook.statespace import StateSpace, autoregression, local_level
 from rnnbook.steady import scalar, steady
@@ -242,3 +243,63 @@ def test_no_steady_state_is_said():
         steady(StateSpace(*(X for X in (unseen.A.expand(3, 2, 2), unseen.C, unseen.Q, unseen.R, unseen.m, unseen.P))))
     with pytest.raises(ValueError, match="R must be invertible"):
         kalman_network.smoother_network(local_level(1.0, 0.0))
+
+
+def stack(X):
+    return torch.tensor(X, dtype=F64)
+
+
+@pytest.mark.parametrize("a", [2.0, 1.5, -1.5, 1.0])
+def test_a_mode_that_grows_without_noise_is_named(a):
+    # Later measurements tell such a state ever more exactly: what all of the future tells has no bound.
+    one = stack([[1.0]])
+    still = StateSpace(a * one, one, 0 * one, one, stack([0.0]), one)
+    for build in (steady, kalman_network.filter_network, kalman_network.smoother_network, kalman_network.units):
+        with pytest.raises(ValueError, match=r"\|eigenvalue\| >= 1 must be seen by C and moved by Q"):
+            build(still)
+    if abs(a) > 1:
+        # What the message sends to: the prediction alone has its steady state, P = (a² − 1) r.
+        assert dare(still.A, still.C, still.Q, still.R).item() == pytest.approx(a * a - 1, rel=1e-12)
+        predicted = kalman.filter(still, data(200, 1, 1)).P_pred[-1]
+        assert predicted.item() == pytest.approx(a * a - 1, rel=1e-9)
+
+
+@pytest.mark.parametrize("mu", [0.5, 0.9, 1.0, 1.2])
+@pytest.mark.parametrize(("seen", "moved"), [(True, True), (True, False), (False, True), (False, False)])
+@pytest.mark.parametrize("first", [0.3, 1.3])
+def test_a_steady_state_needs_large_modes_seen_and_moved_and_asks_nothing_of_small_ones(mu, seen, moved, first):
+    A, C, Q = torch.diag(stack([first, mu])), stack([[1.0, float(seen)]]), torch.diag(stack([1.0, float(moved)]))
+    # The change of basis is exact in floating point, and hides the modes from whoever reads single entries.
+    T, inverse = stack([[1.0, 1.0], [0.0, 1.0]]), stack([[1.0, -1.0], [0.0, 1.0]])
+    model = StateSpace(T @ A @ inverse, C @ inverse, T @ Q @ T.T, stack([[1.0]]), stack([0.0, 0.0]), torch.eye(2).to(A))
+    if mu < 1 or (seen and moved):
+        assert torch.linalg.eigvals(steady(model).closed).abs().max() < 1
+    else:
+        with pytest.raises(ValueError, match="A, C and Q give no steady state"):
+            steady(model)
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_measurements_without_noise_are_named(twice):
+    """With `twice` a noisy position is measured by two who report the same: S is singular, but none of its entries."""
+    A, Q = stack([[1.0, 1.0], [0.0, 1.0]]), torch.diag(stack([0.3 if twice else 0.0, 1.0]))
+    C = stack([[1.0, 0.0]]).repeat(1 + twice, 1) * stack([[1.0], [3.0]])[: 1 + twice]
+    R = 0 * C @ C.T
+    model = StateSpace(A, C, Q, R, stack([0.0, 0.0]), torch.eye(2).to(A))
+    for build in (steady, kalman_network.filter_network, kalman_network.smoother_network, kalman_network.units):
+        with pytest.raises(ValueError, match=r"C Q C' \+ R must be positive definite.*make R larger"):
+            build(model)
+    if not twice:
+        # What the message sends to, and where the filter settles.
+        P = stack([[1.0, 1.0], [1.0, 2.0]])
+        assert gap(dare(A, C, Q, R), P) < 1e-10
+        assert gap(kalman.filter(model, data(100, 1, 1)).P_pred[-1, 0], P) < 1e-10
+        # A little noise more, and there is a steady state next to it.
+        assert gap(steady(StateSpace(A, C, Q, R + 1e-8, model.m, model.P)).P, P) < 1e-7
+
+
+def test_the_units_of_measurement_do_not_make_a_noise_singular():
+    model = random_model(3, 2)
+    units = torch.diag(stack([1e-9, 1e9]))
+    rescaled = StateSpace(model.A, units @ model.C, model.Q, units @ model.R @ units, model.m, model.P)
+    assert gap(steady(rescaled).P, steady(model).P) < 1e-9
