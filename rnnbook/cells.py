@@ -153,7 +153,9 @@ def convert_gru(cell: GRU, reset: Reset | None = None, keep: Keep | None = None)
     reset: W_hn (r ⊙ h) = r ⊙ (W_hn h) for every r and h only if W_hn is diagonal, and then b_n must be 0;
     for any other weights no conversion exists and ValueError says so. None leaves a convention as it is.
     """
-    reset, keep, H = reset or cell.reset, keep or cell.keep, cell.H
+    reset = expect.choice("reset", reset or cell.reset, ["after", "before"])
+    keep = expect.choice("keep", keep or cell.keep, ["old", "new"])
+    H = cell.H
     if reset != cell.reset:
         W_n = cell.W_h[2 * H :]
         if not torch.equal(W_n, W_n.diag().diag()) or (cell.b_n is not None and bool(cell.b_n.any())):

@@ -36,9 +36,9 @@ def save(
     contents = {
         "format": FORMAT,
         "model": model.state_dict(),
-        "optimiser": optimiser.state_dict(),
+        "optimiser": _plain(optimiser.state_dict()),
         "optimiser kind": type(optimiser).__name__,
-        "record": record,
+        "record": _plain(record),
         "random": random_states(generator),
     }
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -50,6 +50,17 @@ def save(
         os.replace(name, path)
     finally:
         Path(name).unlink(missing_ok=True)
+
+
+def _plain(value: Any) -> Any:
+    """The same with Python's own numbers in place of NumPy's, which could be written and not be read."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_plain(part) for part in value)
+    return value
 
 
 def load(

@@ -101,6 +101,8 @@ def to_torch(layer: Layer, batch_first: bool = False) -> nn.RNNBase:
 def _directions(layer: Any) -> list[Any]:
     if isinstance(layer, Recurrent):
         return [layer.cell]
+    if not isinstance(layer, Bidirectional):
+        raise TypeError(f"layer must be a Recurrent, a Bidirectional or a Stacked of them, got {type(layer).__name__}")
     if layer.join != "concatenate":
         raise ValueError(f"torch.nn joins two directions by concatenation, not by {layer.join!r}")
     return [layer.ahead.cell, layer.back.cell]

@@ -106,7 +106,7 @@ class Recurrent(nn.Module):
 
     def _in_pieces(self, x: Tensor, state: State, mask: Tensor | None) -> tuple[Tensor, State]:
         size = self.chunk or self.segment
-        if size is None or len(x) == 0:
+        if size is None or len(x) <= size:
             return self._run(x, state, mask)
         outputs = []
         for start in range(0, len(x), size):
@@ -156,9 +156,14 @@ def _step(cell: Any, x_t: Tensor, state: State, mask_t: Tensor | None) -> tuple[
     h, new = cell(x_t, state)
     if mask_t is not None:
         parts = zip(_parts(new), _parts(state), strict=True)
-        held = tuple(torch.where(mask_t[:, None], after, before) for after, before in parts)
+        held = tuple(torch.where(_along(mask_t, after), after, before) for after, before in parts)
         new = held if isinstance(state, tuple) else held[0]
     return h, new
+
+
+def _along(mask_t: Tensor, part: Tensor) -> Tensor:
+    """mask_t: (B,) with as many axes as the part of a state, (B, …)."""
+    return mask_t.view(-1, *[1] * (part.dim() - 1))
 
 
 def _loop(cell: Any, x: Tensor, state: State, mask: Tensor | None) -> tuple[Tensor, State]:
@@ -294,9 +299,10 @@ def as_mask(lengths: Lengths | None, mask: Tensor | None, x: Tensor) -> Tensor |
     if lengths is None:
         return None
     given = torch.as_tensor(lengths)
-    given = given if given.numel() > 0 else given.long()  # an empty list has no dtype of its own
-    if given.is_floating_point() or given.is_complex() or given.dtype == torch.bool:
+    # An empty list has no dtype of its own.
+    if given.numel() > 0 and (given.is_floating_point() or given.is_complex() or given.dtype == torch.bool):
         raise TypeError(f"lengths must be whole numbers, got dtype {given.dtype}; a mask goes to mask=")
+    given = given.long()  # T may be more than a smaller type can hold
     if given.shape != (B,):
         raise ValueError(f"lengths must have shape (B,) = ({B},), got {tuple(given.shape)}")
     wrong = given[(given < 1) | (given > T)]

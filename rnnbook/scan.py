@@ -54,7 +54,7 @@ def chunked(c: Tensor, b: Tensor, back: bool = False, C: int = CHUNK) -> Tensor:
     The ends of the chunks are a recurrence of T/C steps, which is computed in the same way. About
     C log T / log C steps one after the other, 3T multiplications. Arguments as in `sequential`.
     """
-    T = len(b)
+    T, C = len(b), max(C, 2)  # chunks of one step would leave as many ends
     if T <= 2 * C:
         return sequential(c, b, back)
     K = -(-T // C)
@@ -106,7 +106,7 @@ def hillis_steele(c: Tensor, b: Tensor) -> Tensor:
     while s < len(b):
         joined_a, joined_h = compose((a[s:], h[s:]), (a[:-s], h[:-s]))
         a, h, s = torch.cat((a[:s], joined_a)), torch.cat((h[:s], joined_h)), 2 * s
-    return h
+    return h if len(b) > 1 else b.clone()
 
 
 def _mirrored(forward: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor, bool], Tensor]:

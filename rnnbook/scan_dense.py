@@ -45,6 +45,7 @@ def chunked(M: Tensor, b: Tensor, back: bool = False, C: int = CHUNK) -> Tensor:
     The ends of the chunks are a recurrence with the matrix M^C, which is computed in the same way.
     """
     T, B, H = b.shape
+    C = max(C, 2)  # chunks of one step would leave as many ends
     if T <= 2 * C or B == 0:
         return sequential(M, b, back)
     K = -(-T // C)

@@ -101,6 +101,8 @@ def leaky_integrator(
     _above_zero("dt", dt)
     if not isinstance(x, Tensor) or x.dim() == 0:
         raise TypeError(f"x must be a tensor with time first, got {x!r}")
+    if not (x.is_floating_point() or x.is_complex()):
+        raise TypeError(f"x must be of a floating-point dtype, got {x.dtype}; give x.double()")
     steps = dt / torch.as_tensor(tau, dtype=x.dtype, device=x.device)
     kept, taken = ((-steps).exp(), -torch.expm1(-steps)) if method == "exact" else (1 - steps, steps)
     if h_0 is None:

@@ -221,7 +221,7 @@ def _reason(record: Record, steps: int, stop: Stop | None) -> str:
 def _set_rate(optimiser: torch.optim.Optimizer, lr: Rate | None, step: int) -> None:
     if lr is None:
         return
-    rate = lr(step) if callable(lr) else lr
+    rate = float(lr(step) if callable(lr) else lr)  # not NumPy's: a checkpoint holds none of its types
     if not 0 <= rate < math.inf:
         raise ValueError(f"lr must be at least 0 and finite, got {rate} at step {step}")
     for group in optimiser.param_groups:

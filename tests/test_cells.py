@@ -261,3 +261,10 @@ def test_any_input_works_or_is_named(x, h, kind):
         else:
             with pytest.raises((ValueError, TypeError), match=r"^(x_t|h) must"):
                 cell(torch.zeros(x, dtype=kind), state)
+
+
+def test_a_convention_that_does_not_exist_is_named():
+    with pytest.raises(ValueError, match="reset must be one of"):
+        convert_gru(GRU(2, 3), reset="behind")
+    with pytest.raises(ValueError, match="keep must be one of"):
+        convert_gru(GRU(2, 3), keep="both")

@@ -194,3 +194,21 @@ def test_bad_input_is_named():
         training_bytes(layer, 3, 2, -1)
     with pytest.raises(ValueError, match="copies must be at least 1"):
         parameter_bytes(layer, 0)
+
+
+class Counted(Elman):
+    """An Elman cell that counts its steps."""
+
+    steps = 0
+
+    def forward(self, x_t, h):
+        self.steps += 1
+        return super().forward(x_t, h)
+
+
+@pytest.mark.parametrize(("T", "s", "b"), [(4, 10.0, 1.0), (9, 1.0, 1.0), (16, 1.0, 5.0), (1, 1.0, 1.0)])
+def test_a_plan_says_how_much_is_computed_twice(T, s, b):
+    plan = memory.plan(T, s, b)
+    layer = Recurrent(Counted(2, 3), "loop", segment=plan.segment)
+    layer(torch.randn(T, 1, 2))[0].sum().backward()
+    assert layer.cell.steps == (1 + plan.extra) * T

@@ -6,7 +6,8 @@ from drawn import gap
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnbook.scan import RUN, compose, scan, scan_log
+from rnnbook import scan_dense as scan_dense_module
+from rnnbook.scan import RUN, chunked, compose, scan, scan_log, sequential
 from rnnbook.scan_dense import RUN as DENSE
 from rnnbook.scan_dense import scan_dense
 
@@ -313,3 +314,19 @@ def test_what_does_not_fit_is_named_in_the_other_recurrences():
         scan_log(SOUND[:2], SOUND)
     with pytest.raises(TypeError, match="log_b must be real"):
         scan_log(SOUND.to(C128), SOUND.to(C128))
+
+
+@pytest.mark.parametrize("algorithm", sorted(RUN))
+@pytest.mark.parametrize("T", [1, 2])
+def test_the_result_is_not_the_input(algorithm, T):
+    b = torch.randn(T, 2, 3)
+    before = b.clone()
+    scan(torch.rand(T, 2, 3), b, algorithm=algorithm).mul_(2)
+    assert torch.equal(b, before)
+
+
+@pytest.mark.parametrize("T", [1, 5, 9])
+def test_chunks_of_one_step(T):
+    c, b, M = torch.rand(T - 1, 2, 3), torch.rand(T, 2, 3), torch.randn(3, 3)
+    assert gap(chunked(c, b, C=1), sequential(c, b)) < 1e-6
+    assert gap(scan_dense_module.chunked(M, b, C=1), scan_dense_module.sequential(M, b)) < 1e-4

@@ -309,3 +309,8 @@ def test_bad_kinds_are_named():
         leaky_integrator([1.0, 2.0], 1.0)
     with pytest.raises(TypeError, match=r"x must be a torch\.Tensor, got list"):
         autocorrelation([1.0, 2.0], 1)
+
+
+def test_whole_numbers_do_not_cut_the_time_constant():
+    with pytest.raises(TypeError, match=r"x must be of a floating-point dtype, got torch.int64; give x.double\(\)"):
+        leaky_integrator(torch.tensor([0, 4, 0, 0]), 2.5)

@@ -601,3 +601,20 @@ def test_frozen_parameters_stay() -> None:
     before = weights(model.rnn)
     fit(model, sines, tasks.mse, steps=3)
     assert same(weights(model.rnn), before)
+
+
+@pytest.mark.parametrize("rate", [np.float64(1e-3), lambda step: 1e-3 * np.cos(step / 10)])
+def test_a_rate_of_numpy_resumes(tmp_path: Path, rate: object) -> None:
+    path = tmp_path / "training.pt"
+    for steps in (4, 6):
+        torch.manual_seed(0)
+        record = fit(reader(), sines, tasks.mse, steps=steps, every=2, checkpoint=path, lr=rate, progress=False)
+        assert record.steps == steps
+
+
+def test_an_optimiser_with_numbers_of_numpy_resumes(tmp_path: Path) -> None:
+    model, path = nn.Linear(2, 1), tmp_path / "training.pt"
+    optimiser = torch.optim.Adam(model.parameters(), lr=np.float64(1e-3), betas=(np.float64(0.9), 0.99))
+    checkpoint.save(path, model, optimiser, {"loss": [np.float64(0.5)]})
+    assert checkpoint.load(path, model, optimiser) == {"loss": [0.5]}
+    assert optimiser.param_groups[0]["betas"] == (0.9, 0.99)
