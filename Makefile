@@ -26,6 +26,7 @@ lab: book
 	$(BIN)/jupyter lab _build/notebooks
 
 bench: $(INSTALLED)
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m benchmarks.recurrent
 	$(BIN)/python -m benchmarks.scan
 	$(BIN)/python -m benchmarks.kalman

@@ -2,9 +2,9 @@
 
 `python -m benchmarks.kalman` prints tables and writes rnnbook/records/kalman.json. Each contestant filters and
 smooths every series, with the log-likelihood where it offers one, in float64; one process, one thread, CPU time,
-the contestants in turn in every round, medians. Every contestant's smoothed means are compared with ours
-first. filterpy takes so long that it is given a part of the series and its time is scaled up. What is not
-installed is left out and named: `pip install filterpy simdkalman dynamax`.
+the contestants in turn, the slow ones in three rounds only, medians. Every contestant's smoothed means are compared
+with ours first. filterpy takes so long that it is given a part of the series and its time is scaled up. What is not
+installed is left out and named; `make bench` installs all of them.
 """
 
 import argparse

@@ -1,8 +1,9 @@
 """Recurrent layers, forward and backward, against `torch.nn` and against a loop with one layer per gate.
 
 `python -m benchmarks.recurrent` prints a table and writes rnnbook/records/recurrent.json. One process, one
-thread, CPU time, the contestants in turn in every round, medians: what else the machine does falls on all of
-them alike. Ratios are ours / theirs. Where there is a CUDA device it is measured too, eager and as a graph.
+thread, CPU time, the contestants in turn (the slow ones in every third round), medians: what else the machine
+does falls on all of them alike. Ratios are ours / theirs. Where there is a CUDA device it is measured too, eager
+and as a graph.
 """
 
 import argparse

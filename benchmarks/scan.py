@@ -1,7 +1,7 @@
 """Linear recurrences by every algorithm against a loop under autograd, and minGRU against `nn.GRU`.
 
 `python -m benchmarks.scan` prints tables and writes rnnbook/records/scan.json. Forward and backward together;
-one process, one thread, CPU time, the contestants in turn in every round, medians, as in benchmarks/recurrent.py.
+one process, one thread, CPU time, the contestants in turn, medians, as in benchmarks/recurrent.py.
 """
 
 import argparse
