@@ -84,7 +84,8 @@ class Answer:
         self.shape(array, ())
         self._finite(array, np.zeros(()), "", "")
         if array.dtype.kind not in "iuf":
-            self._reject("dtype", got=array.dtype, want="float64", part=self._part(""))
+            extra = EXTRA["complex"] if array.dtype.kind == "c" else NOTHING
+            self._reject("dtype", got=array.dtype, want="float64", part=self._part(""), extra=extra)
         number = array.item()
         if kind == "integer":
             if number != int(number):
@@ -179,7 +180,9 @@ class Answer:
         index = _first(~right)
         here, there = digits(got[index].item(), want[index].item())
         rtol, atol = max(rtol, 1e-5), max(atol, 1e-8)
-        extra = _told(mistakes, got, rtol, atol) or value_mistake(got, want, rtol, atol)
+        # What is nearly right is no mistake, not even one that comes to the same here.
+        near = want.dtype.kind == "f" and same(got, want, rtol, atol)
+        extra = EXTRA["digits"] if near else _told(mistakes, got, rtol, atol) or value_mistake(got, want, rtol, atol)
         if code == "wrong" and extra == NOTHING and got.dtype.kind in "iuf":
             near = want.dtype.kind == "f" and abs(got[index] - want[index]) <= 0.01 * abs(want[index])
             extra = EXTRA["digits" if near else "too-large" if got[index] > want[index] else "too-small"]
@@ -259,6 +262,8 @@ class Answer:
             )
 
     def _option(self, raw: Any, options: Sequence[str], given: str) -> str:
+        if is_a(raw, np.ndarray) and raw.ndim == 0:  # what np.where and np.select give
+            raw = raw.item()
         word = str.strip(raw).casefold() if is_a(raw, str) else None
         for option in options:
             if word == option.casefold():

@@ -103,7 +103,7 @@ def _outer(left: Array, right: Array) -> Array:
     ),
 )
 def readout_gradients(answer: Answer) -> None:
-    for T, B, H, O in ((5, 3, 4, 2), (2, 6, 3, 5), (1, 4, 2, 3)):
+    for T, B, H, O in ((5, 3, 4, 3), (2, 6, 3, 5), (1, 4, 2, 2)):
         rng = np.random.default_rng(T)
         h, z = np.tanh(rng.standard_normal((T, B, H))), rng.standard_normal((T, B, O))
         o = np.exp(z) / np.exp(z).sum(axis=-1, keepdims=True)
@@ -149,6 +149,7 @@ def readout_gradients(answer: Answer) -> None:
                     one_step.T @ h[-1],
                     ("That is the last step alone; add over all steps.", "这只是最后一步，要对所有步求和。"),
                 ),
+                (d.sum(axis=(0, 1)), ("First dV, then dc.", "先返回 dV，再返回 dc。")),
                 (
                     _outer(d[1:], h[:-1]),
                     ("The partner of d_t is h_t, not h_{t-1}.", "与 d_t 配对的是 h_t，不是 h_{t-1}。"),
@@ -275,7 +276,7 @@ def _shortcut_mistakes(h: Array, bends: Array, d: Array, W_h: Array, alpha: floa
     ),
 )
 def shortcut_gradient(answer: Answer) -> None:
-    for T, B, I, H, alpha in ((1, 2, 3, 4, 0.5), (4, 3, 2, 5, 0.3), (7, 1, 4, 3, 1.5)):
+    for T, B, I, H, alpha in ((1, 2, 3, 4, 0.7), (4, 3, 2, 5, 0.3), (7, 1, 4, 3, 1.5)):
         rng = np.random.default_rng(T)
         x, h_0, d = rng.standard_normal((T, B, I)), rng.standard_normal((B, H)), rng.standard_normal((T, B, H))
         W_x, W_h, b = rng.standard_normal((H, I)), rng.standard_normal((H, H)), rng.standard_normal(H)
@@ -319,14 +320,28 @@ def _reach(C: Array, share: float) -> Array:
     ),
 )
 def reach(answer: Answer) -> None:
-    waves = np.array([[2.0, 0, 0, 0], [0.5, 4.0, 0, 0], [3.0, 0.1, 2.0, 0], [0.25, 0.5, 1.0, 1.0]])
+    waves = np.array(
+        [
+            [3.5, 0, 0, 0, 0],
+            [1.8, 4.0, 0, 0, 0],
+            [3.0, 0.1, 3.0, 0, 0],
+            [0.3, 0.5, 1.0, 1.0, 0],
+            [2.0, 2.0, 2.0, 0.7, 1.5],
+        ]
+    )
     steps = np.arange(12)
     fading = np.where(steps[:, None] >= steps, 3.0 * 0.8 ** (steps[:, None] - steps), 0)
     growing = np.where(steps[:, None] >= steps, 1.5 ** (steps[:, None] - steps), 0)
-    tables = (("waves", waves, 0.5), ("waves", waves, 0.25), ("fading", fading, 0.1), ("growing", growing, 0.5))
+    entries = f"C={waves.tolist()}"
+    tables = (
+        (entries, waves, 0.5),
+        (entries, waves, 0.25),
+        ("C[t, s] = 3 · 0.8^(t−s), T=12", fading, 0.1),
+        ("C[t, s] = 1.5^(t−s), T=12", growing, 0.5),
+    )
     for name, C, share in tables:
         T = len(C)
-        given = f"{name}, T={T}, share={share}"
+        given = f"{name}, share={share}"
         want = _reach(C, share)
         lower = np.tril(np.ones_like(C))
         diagonal = np.diag(C)[:, None]
@@ -348,6 +363,24 @@ def reach(answer: Answer) -> None:
                     ),
                 ),
                 (want - 1, ("The state of the loss's own step counts too.", "损失自己那一步的状态也要算。")),
+                (
+                    np.minimum(want, np.arange(T)),
+                    ("The first state counts too: go down to s = 0.", "第一个状态也要算：一直数到 s = 0。"),
+                ),
+                (
+                    np.array([_run(C[t, : t + 1] / np.diag(C)[: t + 1], share) for t in range(T)]),
+                    (
+                        "Compare with the diagonal of the loss's own row, C[t, t].",
+                        "要与这一行自己的对角线 C[t, t] 比。",
+                    ),
+                ),
+                (
+                    np.array([max(_run(C[t, : s + 1], share * C[t, t]) for s in range(t + 1)) for t in range(T)]),
+                    (
+                        "Begin at the loss's own step, s = t; a longer run further back does not count.",
+                        "从损失自己那一步 s = t 数起；再往回更长的一段不算。",
+                    ),
+                ),
                 (
                     np.array([_run(C[t, : t + 1], share) for t in range(T)]),
                     ("Compare with share times the diagonal, C[t, t].", "要与对角线 C[t, t] 的 share 倍相比。"),

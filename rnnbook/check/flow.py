@@ -199,14 +199,15 @@ def fate(answer: Answer) -> None:
         ("W = [[0, 2], [0, 0]]", np.array([[0.0, 2.0], [0.0, 0.0]]), "transient"),
         ("W = [[0, 1], [0, 0]]", np.array([[0.0, 1.0], [0.0, 0.0]]), "vanish"),
         ("W = -1.2", np.array([[-1.2]]), "explode"),
-        ("W = 1.1 · a quarter turn", 1.1 * turn, "explode"),
-        ("W = 0.8 · a quarter turn", 0.8 * turn, "vanish"),
-        ("W = diag(1.01, 0.1, 0.1)", np.diag([1.01, 0.1, 0.1]), "explode"),
+        ("W = 1.1 [[0, -1], [1, 0]]", 1.1 * turn, "explode"),
+        ("W = 0.8 [[0, -1], [1, 0]]", 0.8 * turn, "vanish"),
+        ("W = diag(0.1, 1.01, 0.1)", np.diag([0.1, 1.01, 0.1]), "explode"),
+        ("W = [[0.2, 5], [0, 1.1]]", np.array([[0.2, 5.0], [0.0, 1.1]]), "explode"),
         # Frobenius norm above 1, largest entry and singular value below.
-        ("W = 0.99 · an eighth of a turn", 0.99 * np.array([[1, -1], [1, 1]]) / 2**0.5, "vanish"),
+        ("W = 0.7 [[1, -1], [1, 1]]", 0.7 * np.array([[1, -1], [1, 1]]), "vanish"),
         # All entries below 1, norm above.
-        ("W: 4 × 4, 0.45 above the diagonal, else 0", 0.45 * np.triu(np.ones((4, 4)), 1), "transient"),
-        ("W: 3 × 3, 0.4 everywhere", 0.4 * np.ones((3, 3)), "explode"),
+        ("W = 0.45 np.triu(np.ones((4, 4)), 1)", 0.45 * np.triu(np.ones((4, 4)), 1), "transient"),
+        ("W = 0.4 np.ones((3, 3))", 0.4 * np.ones((3, 3)), "explode"),
     ]
     for given, W, right in cases:
         got = answer.choose(W, options=("vanish", "transient", "explode"), given=given)
@@ -241,8 +242,8 @@ def fate(answer: Answer) -> None:
                     got if right == "explode" else "",
                     (
                         f"The largest modulus of an eigenvalue is {rho:.3g}, above 1; an eigenvalue may be negative "
-                        "or complex.",
-                        f"特征值的模最大是 {rho:.3g}，大于 1；特征值可能是负数或复数，别忘了取模。",
+                        "or complex, and the largest need not be the first.",
+                        f"特征值的模最大是 {rho:.3g}，大于 1；特征值可能是负数或复数，要取模；最大的也未必排在第一个。",
                     ),
                 ),
             ],
@@ -285,6 +286,13 @@ def spectrum(answer: Answer) -> None:
                 ),
                 (np.log(np.abs(diagonal)), ("Sort them, the largest first.", "要排序，从大到小。")),
                 (right[::-1], ("The largest comes first.", "最大的放在最前面。")),
+                (
+                    np.sort(np.abs(right))[::-1],
+                    (
+                        "The modulus belongs inside the logarithm only: an exponent may be negative.",
+                        "绝对值只取在对数里面：指数可以是负的。",
+                    ),
+                ),
                 (
                     -right[::-1],
                     (

@@ -300,8 +300,8 @@ def forget_bias(answer: Answer) -> None:
             (
                 -right,
                 (
-                    "The sign is turned: a gate above 0.5 has a positive bias.",
-                    "正负号反了：门大于 0.5，偏置为正。",
+                    "The sign is turned: a gate above 0.5 has a positive bias, one below 0.5 a negative one.",
+                    "正负号反了：门大于 0.5，偏置为正；门小于 0.5，偏置为负。",
                 ),
             ),
             (

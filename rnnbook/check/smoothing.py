@@ -108,7 +108,13 @@ def filter_with_gaps(answer: Answer) -> None:
             "np.isnan(y_t).",
             "`y` 里的 NaN 混进了估计：缺失处不要用 y_t。`y_t == np.nan` 永远不成立，请用 np.isnan(y_t)。",
         )
-        answer.require(not np.isnan(got[0]).any(), untouched)
+        at_gaps = bool(gaps) and any(np.array_equal(np.isnan(one), np.isnan(y)) for one in got)
+        unwritten = (
+            "The result itself is NaN at the gaps. There too an estimate exists: the prediction.",
+            "结果在缺失处仍是 NaN。那里也有估计，就是预测值。",
+        )
+        answer.require(not at_gaps, unwritten, given=given)
+        answer.require(not np.isnan(got[0]).any(), untouched, given=given)
         wrong: list[tuple[tuple[Array, Array], Text]] = [
             (
                 _standing_still(y, *numbers),
@@ -231,6 +237,13 @@ def variances(answer: Answer) -> None:
         np.array([P, P_f, P_s]),
         rtol=2e-3,
         mistakes=[
+            *(
+                (
+                    order,
+                    ("The three numbers are right; their order is P, P_f, P_s.", "三个数都对；次序应是 P、P_f、P_s。"),
+                )
+                for order in ([P_s, P_f, P], [P_f, P, P_s], [P_s, P, P_f], [P_f, P_s, P])
+            ),
             (
                 [P, P_s, P_f],
                 (
@@ -312,6 +325,7 @@ def sizes(answer: Answer) -> None:
         "In (b) each half remembers what the network of (a) remembers: position and velocity.",
         "（b）的每一半，都要记住（a）的网络所记的东西：位置和速度。",
     )
+    enough = ("Position and velocity are enough for (a).", "（a）只需位置和速度。")
     position = (
         "In (c) there is no velocity: a random walk needs its position only.",
         "（c）没有速度：随机游走只需记住位置。",
@@ -333,7 +347,8 @@ def sizes(answer: Answer) -> None:
     wrong = np.flatnonzero(got != right)
     if len(wrong):
         first = int(wrong[0])
-        text = known[first].get(float(np.real(got[first])), (velocity, halves, position)[first])
+        guess = float(np.real(got[first]))
+        text = known[first].get(guess, (velocity if guess < 2 else enough, halves, position)[first])
         mistakes.append((got, text))
     answer.equals(got, right, rtol=1e-6, mistakes=mistakes)
 
@@ -390,7 +405,10 @@ def hmm_step(answer: Answer) -> None:
                 ),
                 (
                     normal(b_t * p),
-                    ("The prediction with A is missing.", "漏了用 A 预测这一步。"),
+                    (
+                        "The prediction with A is missing, or you summed over j, which gives p back: sum over i.",
+                        "漏了用 A 预测这一步，或者对 j 求了和（那样又得到 p）：应对 i 求和。",
+                    ),
                 ),
                 (
                     normal(A @ (b_t * p)),
@@ -410,12 +428,26 @@ def hmm_step(answer: Answer) -> None:
                         "对通往 j 的所有标签 i 求和，不是取最大的一个。",
                     ),
                 ),
-                (
-                    normal(b_t * p[:, None] * A),
+                *(
                     (
-                        "These are the pairs (i, j); sum over i, the tag before.",
-                        "这是各对 (i, j)；还要对前一个标签 i 求和。",
-                    ),
+                        pairs,
+                        (
+                            "These are the pairs (i, j); sum over i, the tag before.",
+                            "这是各对 (i, j)；还要对前一个标签 i 求和。",
+                        ),
+                    )
+                    for pairs in (b_t * p[:, None] * A, normal(b_t * p[:, None] * A))
+                ),
+                *(
+                    (
+                        wrong,
+                        (
+                            "`*` multiplies element by element; the prediction is a matrix product, p @ A.",
+                            "`*` 是逐元素相乘；预测是矩阵乘法 p @ A。",
+                        ),
+                    )
+                    for pairs in (b_t * (p * A), b_t * (A.T * p))
+                    for wrong in (pairs, normal(pairs))
                 ),
                 (
                     joint.sum(),

@@ -141,7 +141,11 @@ def forget_bias(answer: Answer) -> None:
             ),
             (
                 _logit(0.5 ** (1 / max(1, round(half_life / dt)))),
-                ("Do not round half_life / dt to whole steps.", "不要把 half_life / dt 取整。"),
+                (
+                    "Do not round half_life / dt to whole steps or cut it off at one: below one step the bias is "
+                    "negative.",
+                    "不要把 half_life / dt 取整，也不要限制为至少一步；不到一步时偏置为负。",
+                ),
             ),
         ]
         linear: Text = ("That is Euler's gate; use the exponential function.", "这是欧拉法的门；请用指数函数。")
@@ -168,7 +172,7 @@ def _logit(f: float) -> float:
     ),
 )
 def gate_from_noise(answer: Answer) -> None:
-    for T, f, r, level in ((17, 0.8, 0.5, 0.0), (500, 0.95, 1.0, 0.3), (5000, 0.6, 2.0, 0.0)):
+    for T, f, r, level in ((17, 0.8, 0.5, 0.0), (500, 0.95, 1.0, 0.3), (5000, 0.6, 2.0, 0.0), (30, 0.1, 2.0, 0.0)):
         x = _noisy(T, f, r) + level
         gamma = [float(np.mean(x[: T - k] * x[k:])) for k in range(4)]
         sums = [float(np.sum(x[: T - k] * x[k:])) for k in range(3)]
@@ -212,8 +216,15 @@ def gate_from_noise(answer: Answer) -> None:
                 ("Take the ratio of the means, not the mean of ratios.", "要先取平均再相除，不是把比值平均。"),
             ),
         ]
+        right = gamma[2] / gamma[1]
+        if right < 0:
+            beyond = (
+                "An estimate may fall outside 0 to 1; return the ratio as it is.",
+                "估计值可以落在 0 到 1 之外；比值是多少就返回多少。",
+            )
+            mistakes += [(-right, beyond), (0.0, beyond)]
         given = f"T={T}, f={f}, r={r}"
-        answer.equals(answer.call(x, given=given), gamma[2] / gamma[1], given=given, mistakes=mistakes)
+        answer.equals(answer.call(x, given=given), right, given=given, mistakes=mistakes)
 
 
 def _correlation(x: Array, k: int) -> float:

@@ -4,6 +4,8 @@ Tensors are known by their `detach` method, so that torch is never imported here
 """
 
 import copy
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -45,6 +47,8 @@ def as_array(raw: object) -> Array:
 def _without_tensors(raw: object) -> object:
     if isinstance(raw, list | tuple):
         return [_without_tensors(item) for item in raw]
+    if is_a(raw, Fraction, Decimal):
+        return float(raw)  # type: ignore[arg-type]
     if isinstance(raw, np.ndarray) or not hasattr(raw, "detach"):
         return raw
     tensor: Any = raw.detach().cpu()
