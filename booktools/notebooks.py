@@ -38,7 +38,7 @@ dependencies:
   - pytorch-cpu>=2.4
   - numpy>=1.26
   - matplotlib-base>=3.8
-  - ipywidgets>=8
+  - ipywidgets>=7.7
   - tqdm>=4.66
   - jupyterlab>=4.2
   - pip

@@ -375,6 +375,11 @@ def test_live_computes_where_the_widgets_stand(monkeypatch: pytest.MonkeyPatch) 
     assert "1.25" not in Tags(live.view.value).text  # where the figure of the page starts
     assert 'lang="zh"' in live.view.value
 
+    shown: list[object] = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    live._ipython_display_()
+    assert shown == [live.box]
+
     choice = activations().live()
     choice.widgets["name"].value = "sigmoid"
     assert np.array_equal(choice.drawn["slope"], activation("sigmoid", choice.widgets["g"].value)["slope"])

@@ -63,5 +63,7 @@ class Live:
         step = (high - low) / STEPS
         return ipywidgets.FloatSlider(value=start, min=low, max=high, step=step, readout_format=".3g", **own)
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        return self.box._repr_mimebundle_(**kwargs)
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        display(self.box)  # type: ignore[no-untyped-call]  # which widgets of ipywidgets 7, Colab's, do in another way than those of 8
