@@ -100,7 +100,7 @@ def bounds(J: Tensor) -> tuple[Tensor, Tensor]:
     _check_jacobians(J)
     sigma = torch.linalg.svdvals(J)
     least, most = (
-        torch.cat((torch.ones_like(s[:1]), s.flip(0))).cumprod(0).flip(0) for s in (sigma[..., -1], sigma[..., 0])
+        torch.cat((s.new_ones(1, s.shape[1]), s.flip(0))).cumprod(0).flip(0) for s in (sigma[..., -1], sigma[..., 0])
     )
     return least, most
 
@@ -116,7 +116,7 @@ def norm_bound(W_h: Tensor, n: int, slope: float = 1.0) -> float:
     expect.positive("n", n)
     if not slope >= 0:
         raise ValueError(f"slope must be at least 0, got {slope}")
-    return float(slope * torch.linalg.matrix_norm(W_h.detach(), 2)) ** n
+    return float((slope * torch.linalg.matrix_norm(W_h.detach(), 2).double()) ** n)  # ∞ rather than an overflow
 
 
 def lyapunov(J: Iterable[Tensor], *, burn_in: int = 0, count: int | None = None) -> Tensor:

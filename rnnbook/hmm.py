@@ -72,18 +72,24 @@ def forward_backward(chain: MarkovChain, log_b: Tensor) -> Posterior:
         joint = b_t + ahead
         told.append(joint.logsumexp(1))
         alpha.append(joint - told[-1][:, None])
-        ahead = (alpha[-1][:, :, None] + log_a).logsumexp(1)
+        ahead = _logsumexp(alpha[-1][:, :, None] + log_a, 1)
     log_likelihood = torch.stack(told).sum(0)
     impossible = (~log_likelihood.detach().isfinite()).nonzero()
     if len(impossible) > 0:
         raise ValueError(f"log_b of series {int(impossible[0])} has probability 0 under the chain, or is not finite")
     beta = [torch.zeros_like(log_b[0])]
     for b_t in log_b[1:].flip(0):
-        beta.append((log_a + (b_t + beta[-1]).log_softmax(1)[:, None, :]).logsumexp(2))
+        beta.append(_logsumexp(log_a + (b_t + beta[-1]).log_softmax(1)[:, None, :], 2))
     log_alpha, log_beta = torch.stack(alpha), torch.stack(beta[::-1])
     joint = log_alpha[:-1, :, :, None] + log_a + (log_b[1:] + log_beta[1:])[:, :, None, :]
     pairs = joint.flatten(2).softmax(2).view_as(joint)
     return Posterior(log_alpha.exp(), (log_alpha + log_beta).softmax(2), pairs, log_likelihood)
+
+
+def _logsumexp(x: Tensor, dim: int) -> Tensor:
+    """x.logsumexp(dim), −∞ with gradient 0 where all of x is −∞: a state that cannot be reached has no say."""
+    dead = (x == -math.inf).all(dim, keepdim=True)
+    return x.masked_fill(dead, 0.0).logsumexp(dim).masked_fill(dead.squeeze(dim), -math.inf)
 
 
 def viterbi(chain: MarkovChain, log_b: Tensor) -> tuple[Tensor, Tensor]:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from rnnbook import expect
 from rnnbook.bptt import HandDerived, call, times_dsigmoid
-from rnnbook.recurrent import Lengths, as_mask
+from rnnbook.recurrent import Lengths, as_mask, without_autocast
 from rnnbook.scan import RUN, Algorithm, scan, with_start
 
 Candidate = Literal["linear", "positive"]
@@ -129,7 +129,7 @@ class MinGRULayer(nn.Module):
             expect.tensor("state", state, [("B", B), ("H", self.width)], like)
         mask = as_mask(lengths, mask, x)
         pads = None if mask is None else ~mask[:, :, None]
-        with torch.autocast(x.device.type, enabled=False):
+        with without_autocast(x.device):
             a = self.cell.arguments(x if pads is None else x.masked_fill(pads, 0))
             if pads is not None:
                 # σ(−∞) = 0: at a pad the update gate is shut and the state is carried through.

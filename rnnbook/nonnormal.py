@@ -189,7 +189,11 @@ def euler_limit(A: Tensor | complex) -> float:
     Re λ ≥ 0: then no step is small enough, and for Re λ = 0 the method grows though h' = Ah does not.
     A: (n, n), or one number λ.
     """
-    eigenvalues = torch.linalg.eigvals(_square(A)) if isinstance(A, Tensor) else torch.tensor([complex(A)])
+    eigenvalues = (
+        torch.linalg.eigvals(_square(A))
+        if isinstance(A, Tensor)
+        else torch.tensor([complex(A)], dtype=torch.complex128)
+    )
     if bool((eigenvalues.real >= 0).any()):
         return 0.0
     return float((-2 * eigenvalues.real / eigenvalues.abs().square()).min())

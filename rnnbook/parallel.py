@@ -45,7 +45,7 @@ def filter(model: StateSpace, y: Tensor, mask: Tensor | None = None) -> tuple[Te
 
     An element (A, b, P, η, J) holds what a stretch of time does: the state after it, given the one before, is
     N(A s + b, P), and the information that its measurements give about the one before is (η, J).
-    Arguments and errors are those of `rnnbook.kalman.filter`.
+    Arguments and errors are those of `rnnbook.kalman.filter`, but that C Q C' + R must be positive definite here.
     Source: Särkkä & García-Fernández 2021, Temporal parallelization of Bayesian smoothers.
     """
     y, seen = measurements(model, y, mask)
@@ -63,8 +63,15 @@ def filter(model: StateSpace, y: Tensor, mask: Tensor | None = None) -> tuple[Te
     A = torch.where(first, 0.0, A)
     start = torch.where(first, model.m.expand(B, -1)[..., None], 0.0)
     y = y[..., None]
-    gain = torch.linalg.solve(C @ Q @ C.mT + R, C @ Q).mT
-    told = torch.linalg.solve(C @ Q @ C.mT + R, C @ A).mT
+    S = C @ Q @ C.mT + R
+    failed = torch.linalg.cholesky_ex(S.detach()).info.reshape(T, -1).any(1).nonzero()
+    if len(failed) > 0:
+        raise ValueError(
+            f"C Q C' + R (at t = 1: C P C' + R) is not positive definite at t={int(failed[0]) + 1}: make R larger, or "
+            "use rnnbook.kalman.filter, which also takes measurements without noise"
+        )
+    gain = torch.linalg.solve(S, C @ Q).mT
+    told = torch.linalg.solve(S, C @ A).mT
     I_KC = torch.eye(model.n).to(y) - gain @ C
     b = start + gain @ (y - C @ start)
     matrices = [X.expand(T, axes, -1, -1) for X in (I_KC @ A, I_KC @ Q, told @ C @ A)]

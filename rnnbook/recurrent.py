@@ -5,6 +5,7 @@ Time is first: x is (T, B, I). Derived in the chapters forward, memory and smoot
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
 from typing import Any, Literal, Protocol
 
@@ -137,10 +138,16 @@ class Recurrent(nn.Module):
         return ", ".join([f"backend={self.backend!r}", *named])
 
 
+def without_autocast(device: torch.device) -> AbstractContextManager[Any]:
+    """No autocast on a device that has it; meta, for one, has none."""
+    kind = device.type
+    return torch.autocast(kind, enabled=False) if torch.amp.is_autocast_available(kind) else nullcontext()
+
+
 def _by_hand(cell: Any, x: Tensor, state: Any, mask: Tensor | None, window: int | None) -> tuple[Tensor, State]:
     m = None if mask is None else mask[:, :, None].to(x.dtype)
     # Autocast would change the dtype of some of the products and not of the buffers that they go to.
-    with torch.autocast(x.device.type, enabled=False):
+    with without_autocast(x.device):
         if isinstance(cell, Elman):
             return elman(x, state, cell.W_x, cell.W_h, cell.b, cell.phi, mask=m, window=window)
         if isinstance(cell, GRU):

@@ -105,7 +105,11 @@ def _covariances(filtered: Filtered, lag: bool) -> tuple[Tensor, Tensor | None]:
 
 
 def _measured(N: Tensor, C: Tensor, gain: Gain) -> Tensor:
-    """(I − KC)' N (I − KC) + C'S⁻¹C, written with the p rows of C."""
+    """(I − KC)' N (I − KC) + C'S⁻¹C, written with the p rows of C.
+
+    This form is right for a symmetric N alone: rounding that is not symmetric grows where A expands.
+    """
+    N = (N + transpose(N)) / 2
     KN = product(transpose(gain.K), N)
     twice = torch.sub(product(product(KN, gain.K) + gain.S_inv, C), KN, alpha=2)
     CD = product(transpose(C), twice)
@@ -160,7 +164,7 @@ def two_filter(filtered: Filtered, y: Tensor, mask: Tensor | None = None) -> Smo
     eye = torch.eye(n).to(y)
     info, vector = [torch.zeros_like(gained[0])], [torch.zeros_like(told[0])]
     for t in range(T - 1, 0, -1):
-        L, l = info[-1] + gained[t], vector[-1] + told[t]
+        L, l = (info[-1] + info[-1].mT) / 2 + gained[t], vector[-1] + told[t]  # as in _measured
         blur = torch.linalg.solve(eye + Q[t] @ L, A[t])
         info.append(blur.mT @ L @ A[t])
         vector.append(blur.mT @ l)

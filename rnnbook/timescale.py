@@ -174,11 +174,12 @@ def autocorrelation(x: Tensor, n: int, mean: float | None = None) -> Tensor:
     estimate at lag k is too small by about k/T, and with an estimated mean by some 2τ/(TΔt) more.
     """
     x = _sample(x)
+    rounding = 4 * torch.finfo(x.dtype).eps * x.abs().max()
     if n != 0 and expect.positive("n", n) >= len(x):
         raise ValueError(f"n must be below T={len(x)}, got {n}")
     x = x - (x.mean(0) if mean is None else mean)
     total = x.square().sum()
-    if not total > 0:
+    if not total > x.numel() * rounding**2:  # what centring leaves of a constant
         raise ValueError("x must vary: its autocorrelation is not defined for a constant")
     return torch.stack([(x[: len(x) - k] * x[k:]).sum() / total for k in range(n + 1)])
 
@@ -192,6 +193,8 @@ def tau_of_autocorrelation(r: Tensor, dt: float = 1.0, *, down_to: float = 0.1) 
     _above_zero("dt", dt)
     _within("down_to", down_to, 0, 1)
     expect.tensor("r", r, [("n+1", None)], like=r)
+    if bool(r.isnan().any()):
+        raise ValueError(f"r must hold numbers, got NaN at lag {int(r.isnan().nonzero()[0])}")
     low = (r < max(down_to, torch.finfo(torch.float64).tiny)).nonzero()
     last = int(low[0]) if len(low) > 0 else len(r)
     if last < 2:
@@ -237,14 +240,19 @@ def _log(value: Value) -> Value:
     return value.log() if isinstance(value, Tensor) else math.log(value)
 
 
+def _exact(value: float | Tensor) -> Tensor:
+    """The value as a tensor; a number keeps all its digits, which float32 would not."""
+    return value if isinstance(value, Tensor) else torch.tensor(value, dtype=torch.float64)
+
+
 def _within(name: str, value: float | Tensor, low: float, high: float) -> None:
-    inside = (torch.as_tensor(value) >= low) & (torch.as_tensor(value) <= high)
-    if not bool(inside.all()):
+    value_ = _exact(value)
+    if not bool(((value_ >= low) & (value_ <= high)).all()):
         raise ValueError(f"{name} must be within {low}..{high}, got {value}")
 
 
 def _above_zero(name: str, value: float | Tensor) -> None:
-    if not bool((torch.as_tensor(value) > 0).all()):
+    if not bool((_exact(value) > 0).all()):
         raise ValueError(f"{name} must be greater than 0, got {value}")
 
 

@@ -426,3 +426,11 @@ def test_bad_input_is_named():
         lyapunov(J, count=9)
     with pytest.raises(ValueError, match="slope must be at least 0, got nan"):
         norm_bound(J[0, 0], 3, math.nan)
+
+
+def test_a_bound_beyond_all_numbers_is_infinite():
+    assert norm_bound(2 * torch.eye(3), 1025) == math.inf
+
+
+def test_no_steps_are_bounded_by_one():
+    assert [tuple(bound.shape) for bound in bounds(torch.zeros(0, 2, 3, 3))] == [(1, 2), (1, 2)]

@@ -165,3 +165,14 @@ def test_posteriors_of_a_noisy_chain_are_calibrated():
 def test_wrong_settings_of_a_noisy_chain_are_named(settings, words):
     with pytest.raises(ValueError, match=words):
         noisy_chain(2, 3, **settings)
+
+
+def test_states_that_cannot_be_reached_leave_the_gradient_alone():
+    """∂ log-likelihood / ∂ log b_t(j) is the smoothed probability, also where it is 0."""
+    chain = MarkovChain(
+        torch.tensor([1.0, 0, 0], dtype=F64), torch.tensor([[0.9, 0.1, 0], [0, 0.9, 0.1], [0, 0, 1]], dtype=F64)
+    )
+    log_b = torch.randn(5, 2, 3, dtype=F64, requires_grad=True)
+    found = forward_backward(chain, log_b)
+    (slope,) = torch.autograd.grad(found.log_likelihood.sum(), log_b)
+    assert (slope - found.smoothed).abs().max() < 1e-14

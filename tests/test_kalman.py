@@ -321,3 +321,17 @@ def test_a_singular_innovation_is_named_with_its_step():
 def test_a_stationary_start_needs_a_stable_a():
     with pytest.raises(ValueError, match=r"a must be within \(-1, 1\) for a stationary start, got 1.0"):
         autoregression(1.0, 1.0, 1.0)
+
+
+def test_in_parallel_an_innovation_without_noise_is_named():
+    one, both = torch.eye(1, dtype=F64), torch.ones(2, 1, dtype=F64)
+    indefinite = StateSpace(one, both, one, torch.tensor([[1.0, 2], [2, 1]], dtype=F64), 0 * one[0], one)
+    y = data(5, 1, 2)
+    for run in (kalman.filter, parallel.filter):
+        with pytest.raises(ValueError, match="not positive definite at t=1"):
+            run(indefinite, y)
+    A, Q = torch.tensor([[1.0, 1], [0, 1]], dtype=F64), torch.diag(torch.tensor([0.0, 1], dtype=F64))
+    exact = StateSpace(A, A[1:].flip(1), Q, 0 * one, torch.zeros(2, dtype=F64), torch.eye(2, dtype=F64))
+    assert kalman.filter(exact, y[:, :, :1]).m.isfinite().all()
+    with pytest.raises(ValueError, match=r"not positive definite at t=2.*use rnnbook.kalman.filter"):
+        parallel.filter(exact, y[:, :, :1])

@@ -184,3 +184,8 @@ SOUND = torch.zeros(4, 2, 3)
 def test_what_does_not_fit_is_named(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+def test_shapes_are_known_without_numbers():
+    y, _ = MinGRULayer(MinGRU(3, 4)).to("meta")(torch.zeros(5, 2, 3, device="meta"))
+    assert y.shape == (5, 2, 4)

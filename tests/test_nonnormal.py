@@ -191,3 +191,8 @@ def test_bad_input_is_named():
         transient_peak(torch.tensor([[1.0, 1.0], [0.0, 1.0]]))
     with pytest.raises(ValueError, match="too close to an unstable matrix"):
         kreiss(torch.tensor([[1.0, 1.0], [0.0, 1.0]]))
+
+
+@pytest.mark.parametrize("rate", [-0.3, -1e-30, -1e-50])
+def test_the_limit_of_one_number_has_all_its_digits(rate):
+    assert euler_limit(rate) == pytest.approx(2 / -rate, rel=1e-15)

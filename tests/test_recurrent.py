@@ -444,3 +444,11 @@ def test_a_state_with_more_axes_stops_at_each_end(B, H):
 def test_what_torch_nn_does_not_have_is_named():
     with pytest.raises(TypeError, match="must be a Recurrent, a Bidirectional or a Stacked of them, got Elman"):
         to_torch(Elman(2, 3))
+
+
+@pytest.mark.parametrize("name", ["elman", "lstm", "gru"])
+def test_shapes_are_known_without_numbers(name):
+    layer = Recurrent({"elman": Elman, "lstm": LSTM, "gru": GRU}[name](3, 4)).to("meta")
+    y, _ = layer(torch.zeros(5, 2, 3, device="meta"))
+    assert y.shape == (5, 2, 4)
+    assert y.device.type == "meta"

@@ -314,3 +314,23 @@ def test_bad_kinds_are_named():
 def test_whole_numbers_do_not_cut_the_time_constant():
     with pytest.raises(TypeError, match=r"x must be of a floating-point dtype, got torch.int64; give x.double\(\)"):
         leaky_integrator(torch.tensor([0, 4, 0, 0]), 2.5)
+
+
+def test_numbers_are_checked_with_all_their_digits():
+    with pytest.raises(ValueError, match=r"got 1.00000001"):
+        time_constant(1 + 1e-8)
+    assert gate_bias(1e-60) == pytest.approx(-60 * math.log(10), rel=1e-12)
+    assert steps_until(1e-60, 0.5) == pytest.approx(60 * math.log2(10), rel=1e-12)
+
+
+@pytest.mark.parametrize("T", [3, 7, 101])
+@pytest.mark.parametrize("value", [0.1, 0.3, -7.7, 1e6, 1e-9])
+def test_a_constant_has_no_autocorrelation(T, value):
+    with pytest.raises(ValueError, match="x must vary"):
+        autocorrelation(torch.full((T,), value, dtype=F64), 1)
+    autocorrelation(1e6 + 1e-7 * torch.randn(100, dtype=F64), 1)
+
+
+def test_a_hole_in_an_autocorrelation_is_named():
+    with pytest.raises(ValueError, match="NaN at lag 1"):
+        tau_of_autocorrelation(torch.tensor([1.0, torch.nan, 0.5]))

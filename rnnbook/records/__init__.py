@@ -84,4 +84,4 @@ def _written(value: object) -> str:
         return " ".join(str(part) for part in value)
     if not isinstance(value, float):
         return str(value)
-    return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+    return f"{value:.3g}" if abs(value) < 999.5 else f"{value:.0f}"
