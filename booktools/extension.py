@@ -102,6 +102,7 @@ def prune_cache(app: Sphinx, exception: Exception | None) -> None:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("book_repository", None, "html")
+    app.add_config_value("book_site", "", "html")
     app.add_config_value("book_launch", [], "html")
     app.add_config_value("book_digest", "", "env")
     app.add_config_value("comments_config", {}, "")  # Jupyter Book sets it for an extension that we leave out

@@ -17,8 +17,7 @@ from booktools.languages import LANGUAGES, TAG
 
 NAME = "memory-in-a-loop"
 PLACE = ROOT / "_build" / "offline"
-SWITCH = re.compile(r'(<a class="btn btn-sm language-switch" href=")[^"]*(" lang="([\w-]+)")')
-ALTERNATE = re.compile(r'<link rel="alternate" hreflang="([\w-]+)" href="([^"]+)">')
+SWITCH = re.compile(r'(<a class="btn btn-sm language-switch" href=")[^"]*("[^>]* data-published="([^"]+)")')
 OFFERED = "offline"  # the folder of an edition that holds its archive and PDF
 OFFER = re.compile(r'<p class="take-along">.*?</p>\n', re.S)
 USE = re.compile(r'<section id="sec-index-use">.*?(?=</section>)', re.S)
@@ -48,13 +47,7 @@ def files(site: Path, lang: str) -> Iterator[tuple[Path, str]]:
 
 def detached(page: str) -> str:
     """The page with its language link to the published site, where the other language is, and without the offer."""
-    published = dict(ALTERNATE.findall(page))
-    home = published.get("x-default", "")
-
-    def elsewhere(link: re.Match[str]) -> str:
-        return f"{link[1]}{published.get(link[3], home)}{link[2]}"
-
-    return SWITCH.sub(elsewhere, OFFER.sub("", page))
+    return SWITCH.sub(r"\1\3\2", OFFER.sub("", page))
 
 
 def publish(site: Path, lang: str, place: Path) -> None:

@@ -79,7 +79,6 @@ CHINESE_MESSAGES = {
 CHINESE_TEMPLATES = {
     "Toggle primary sidebar": "显示或隐藏目录",
     "Toggle secondary sidebar": "显示或隐藏本页目录",
-    "Toggle hidden content": "显示或隐藏代码",
     "Main": "全书",
     "Page": "本页",
 }
@@ -104,6 +103,8 @@ def finished(page: str, lang: str) -> str:
     """A page as the theme made it, with what its templates leave to say; in Chinese also in Chinese."""
     page = SECOND_TITLE.sub("", page, count=1)
     page = page.replace('"Color mode"', '"Colour mode"')  # as the book spells it
+    # What is folded is named by the words that are seen; who steers by voice says those.
+    page = page.replace('<summary aria-label="Toggle hidden content">', "<summary>")
     page = page.replace(SIDEBAR, f'{SIDEBAR}role="region" aria-label="{SIDEBAR_NAME[lang]}" ', 1)
     return in_chinese(page) if lang == "zh" else page
 
@@ -122,8 +123,8 @@ def language(config: Config) -> str:
 
 def site_address(config: Config) -> str:
     """Where the English edition is published, with a slash at its end."""
-    given = config.html_baseurl.removesuffix("zh/")
-    return given or repository.pages_url(config.book_repository)
+    address: str = config.book_site
+    return address
 
 
 def configure(app: Sphinx, config: Config) -> None:
@@ -137,7 +138,8 @@ def configure(app: Sphinx, config: Config) -> None:
     if found is None and lang == "en":
         log.info("no GitHub remote: links go to repository.url of _config.yml, %s", config.book_repository)
     config.html_title = localised(config.html_title, lang)
-    config.html_baseurl = site_address(config) + {"en": "", "zh": "zh/"}[lang]
+    config.book_site = (config.html_baseurl or repository.pages_url(config.book_repository)).rstrip("/") + "/"
+    config.html_baseurl = config.book_site + {"en": "", "zh": "zh/"}[lang]
     config.html_context.setdefault("default_mode", "auto")  # light or dark as the reader's system says
     config.html_copy_source = False  # the sources hold the solutions
     config.html_use_index = False  # it would be empty: the book has a glossary and a search
@@ -192,8 +194,10 @@ def add_languages(app: Sphinx, pagename: str, template: str, context: Context, d
     address = {"en": here, "zh": "zh/" + here}
     to_root = context["pathto"]("", 1) + {"en": "", "zh": "../"}[lang]
     others = [other for other in LANGUAGES if other != lang]
-    context["language_links"] = [(TAG[other], NAME[other], to_root + address[other]) for other in others]
     base = site_address(app.config)
+    context["language_links"] = [
+        (TAG[other], NAME[other], to_root + address[other], base + address[other]) for other in others
+    ]
     context["pageurl"] = base + address[lang]
     if pagename not in app.env.found_docs:  # search and index: nothing to point search engines at
         return

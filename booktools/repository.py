@@ -6,17 +6,14 @@ import subprocess
 from pathlib import Path
 
 BRANCH = "notebooks"  # the workflow publishes the generated notebooks on it
-_GITHUB = re.compile(r"github\.com[:/]([\w.-]+/[\w.-]+?)(?:\.git)?/?$")
+_GITHUB = re.compile(r"github\.com(?::\d+/|[:/])([\w.-]+/[\w.-]+?)(?:\.git)?/?$")
 
 
 def slug(root: Path) -> str | None:
     """`owner/name` of the workflow that builds, or of the GitHub remote `origin`; None without either."""
     if given := os.environ.get("GITHUB_REPOSITORY"):
         return given
-    remote = subprocess.run(
-        ["git", "-C", str(root), "remote", "get-url", "origin"], capture_output=True, text=True, check=False
-    )
-    return slug_of(remote.stdout.strip())
+    return slug_of(_git(root, "remote", "get-url", "origin"))
 
 
 def slug_of(url: str) -> str | None:
@@ -28,8 +25,16 @@ def commit(root: Path) -> str:
     """The commit that is being built, `main` where git cannot tell."""
     if given := os.environ.get("GITHUB_SHA"):
         return given
-    head = subprocess.run(["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    return head.stdout.strip() if head.returncode == 0 else "main"
+    return _git(root, "rev-parse", "HEAD") or "main"
+
+
+def _git(root: Path, *words: str) -> str:
+    """What git answers; nothing where it is not installed, as where the book came as an archive, or cannot tell."""
+    try:
+        said = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return ""
+    return said.stdout.strip() if said.returncode == 0 else ""
 
 
 def pages_url(slug: str) -> str:
