@@ -78,7 +78,7 @@ def _words(paragraph: nodes.paragraph) -> str:
 def describe(app: Sphinx, pagename: str, template: str, context: Context, doctree: nodes.document | None) -> None:
     """The page's `<meta>` tags: what it is about, and how a link to it looks where it is shared."""
     lang, book = language(app.config), app.config.html_title
-    title = re.sub(r"<[^>]+>", "", html.unescape(context.get("title") or book))
+    title = html.unescape(re.sub(r"<[^>]+>", "", context.get("title") or book))
     text = description(doctree, lang) if doctree is not None else ""
     about = text or DESCRIPTIONS.get(pagename, PLAIN)[lang].format(book=book, title=title)
     tags = {

@@ -10,7 +10,7 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx_exercise.nodes import exercise_enumerable_node, solution_node
 
 from booktools import exercises
-from booktools.languages import SEPARATOR, localised
+from booktools.languages import SEPARATOR, localised, only_bar
 from booktools.pages import language
 from rnnbook.check import hints_of
 
@@ -80,14 +80,16 @@ def localise_figures(app: Sphinx, doctree: nodes.document) -> None:
 
 
 def _keep_half(caption: nodes.caption, lang: str) -> None:
-    for position, child in enumerate(caption.children):
-        if isinstance(child, nodes.Text) and SEPARATOR in child:
-            english, chinese = child.split(SEPARATOR, 1)
-            before = [*caption.children[:position], nodes.Text(english)]
-            after = [nodes.Text(chinese), *caption.children[position + 1 :]]
-            caption.children = []
-            caption.extend(before if lang == "en" else after)
-            return
+    """Do to a parsed caption what `localised` does to its source."""
+    texts = [text for text in caption.findall(nodes.Text) if not isinstance(text.parent, nodes.math | nodes.literal)]
+    bar = only_bar(texts)
+    if bar is None or (text := texts[bar[0]]).parent is not caption:
+        return
+    position = caption.index(text)
+    before = [*caption.children[:position], nodes.Text(text[: bar[1]])]
+    after = [nodes.Text(text[bar[1] + len(SEPARATOR) :]), *caption.children[position + 1 :]]
+    caption.children = []
+    caption.extend(before if lang == "en" else after)
 
 
 def fold_exercises(app: Sphinx, doctree: nodes.document) -> None:

@@ -7,7 +7,7 @@ untagged belongs to both. Short texts that cannot stand in a cell of their own
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from markdown_it import MarkdownIt
@@ -20,6 +20,17 @@ SPHINX_NAME = {"en": "en", "zh": "zh_CN"}
 TAG = {"en": "en", "zh": "zh-CN"}  # what HTML's lang and hreflang say
 NAME = {"en": "English", "zh": "中文"}
 SEPARATOR = " | "
+
+# Where a paragraph, an item of a list, a heading or a row of a table ends because another begins.
+_NEXT = r"\n[ \t>]*(?:\n|(?:[-+*|]|#+|\d+[.)])[ \t])"
+# Inline code, a formula, an escaped mark: no other mark counts in them. A run of backquotes that nothing closes
+# is all of itself; three before a brace would be a directive, and hide nothing.
+VERBATIM = re.compile(
+    r"\\[\\`${]"
+    rf"|(?!`{{3,}}\{{)(?P<ticks>`+)(?!`)(?:(?:(?!{_NEXT}).)+?(?<!`)(?P=ticks)(?!`))?"
+    rf"|\$\$.+?\$\$|\$(?:\\.|(?!{_NEXT})[^\\$])+\$",
+    re.S,
+)
 
 BLOCKS = (
     MarkdownIt("commonmark")
@@ -82,10 +93,20 @@ def keep_language(text: str, lang: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def only_bar(pieces: Sequence[str]) -> tuple[int, int] | None:
+    """The piece with the one bar between English and Chinese, and its place there; None without one or with more."""
+    bar = re.compile(re.escape(SEPARATOR))
+    found = [(number, match.start()) for number, piece in enumerate(pieces) for match in bar.finditer(piece)]
+    return found[0] if len(found) == 1 else None
+
+
 def localised(text: str, lang: str) -> str:
-    """The half of `English | 中文` that is in `lang`; any other text as it is."""
-    halves = text.split(SEPARATOR)
-    return halves[LANGUAGES.index(lang)] if len(halves) == len(LANGUAGES) else text
+    """The half of `English | 中文` that is in `lang`; any other text as it is. Bars in formulas and code are none."""
+    bar = only_bar([VERBATIM.sub(lambda match: "\0" * len(match[0]), text)])
+    if bar is None:
+        return text
+    halves = text[: bar[1]], text[bar[1] + len(SEPARATOR) :]
+    return halves[LANGUAGES.index(lang)]
 
 
 def has_han(text: str) -> bool:

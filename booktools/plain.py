@@ -1,19 +1,23 @@
 """MyST Markdown as plain Markdown, for notebooks that open where MyST is not known (Colab, JupyterLab).
 
 References become the numbers and titles that the site shows, with links to it.
-Only the MyST that chapters may use is known here; anything else is an error.
+Only the MyST that chapters may use is known here. What else only MyST understands, outside code
+and formulas, is an error: a directive, label or numbered formula inside a list or a quotation, a
+comment, a link to a file or to a label, a role in another form.
 """
 
 import re
-from pathlib import PurePosixPath
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import quote
 
 from docutils import nodes
 from markdown_it.token import Token
 from sphinx.application import Sphinx
 from sphinx.errors import SphinxError
 
-from booktools.languages import BLOCKS, localised
+from booktools.languages import BLOCKS, VERBATIM, localised
 
 WORDS = {
     "en": {
@@ -25,7 +29,6 @@ WORDS = {
         "exercise": "Exercise",
         "solution": "Solution",
         "figure": "Figure",
-        "section": "Section",
     },
     "zh": {
         "note": "注",
@@ -36,15 +39,25 @@ WORDS = {
         "exercise": "练习",
         "solution": "参考解答",
         "figure": "图",
-        "section": "节",
     },
 }
 ADMONITIONS = {"note", "tip", "warning", "important", "seealso", "admonition"}
 _DIRECTIVE = re.compile(r"\{(?P<name>[\w-]+)\}[ ]*(?P<argument>.*)")
 _OPTION = re.compile(r":([\w-]+):[ ]*(.*)")
-_ROLE = re.compile(r"\{(?P<role>\w+)\}`(?:(?P<title>[^`<]+?)\s*<(?P<to>[^`>]+)>|(?P<plain>[^`]+))`")
-_LABEL = re.compile(r"^\([\w:.-]+\)=[ \t]*\n", re.M)
+_ROLE = r"\{(?P<role>\w+)\}`(?:(?P<title>[^`<]+?)\s*<(?P<to>[^`>]+)>|(?P<plain>[^`]+))`"
+_PIECE = re.compile(f"{_ROLE}|{VERBATIM.pattern}", VERBATIM.flags)  # whichever begins first is not part of the other
+_LABEL = re.compile(r"^\([\w:.-]+\)=[ \t]*(?:\n|\Z)", re.M)
 _NUMBERED = re.compile(r"\n\$\$[ \t]*\((?P<label>[\w:.-]+)\)[ \t]*$", re.M)
+_START = r"^[ \t>]*(?:(?:[-+*]|\d+[.)])[ \t]+)*"  # of a line, also in quotations and lists
+_ONLY_MYST = re.compile(
+    r"\{\w+\}`"  # a role
+    r"|`{3}\{|:{3}\{"  # a directive
+    rf"|{_START}\([\w:.-]+\)=[ \t]*$"  # a label
+    r"|\$\$[ \t]*\([\w:.-]+\)[ \t]*$"  # of a formula
+    r"|\]\((?!https?:)"  # a link that only the site can follow
+    rf"|{_START}%",  # a comment
+    re.M,
+)
 
 
 class PlainError(SphinxError):
@@ -65,6 +78,16 @@ class References:
 
     def address(self, doc: str, anchor: str = "") -> str:
         return self.base + self.app.builder.get_target_uri(doc) + (f"#{anchor}" if anchor else "")
+
+    def place(self, text: str, number: int) -> str:
+        """The chapter that holds `text`, and where its line `number`, counted from 0, is there; else empty."""
+        for doc in sorted(self.env.found_docs):
+            path = Path(self.env.doc2path(doc))
+            before, found, _ = path.read_text("utf8").partition(text)
+            if found:
+                line = before.count("\n") + number + 1
+                return f"{doc}{path.suffix}:{line}: "
+        return ""
 
     def number(self, kind: str, doc: str, anchor: str) -> str:
         found = self.env.toc_fignumbers.get(doc, {}).get(kind, {}).get(anchor)
@@ -124,26 +147,51 @@ class References:
 def plain(text: str, references: References, lang: str, *, solutions: bool) -> str:
     """A prose cell in plain Markdown; without `solutions`, nothing of a solution remains."""
     lines, parts, at = text.splitlines(), [], 0
-    for token in _top_fences(text):
-        assert token.map is not None
-        first, end = token.map
-        parts.append(_inline("\n".join(lines[at:first]), references))
-        found = _DIRECTIVE.fullmatch(token.info.strip())
-        whole = "\n".join(lines[first:end])
+    for token, first, end in _fences(text):
+        if first > at:
+            parts.append(_inline("\n".join(lines[at:first]), references))
+        info, whole = token.info.strip(), "\n".join(lines[first:end])
+        found = _DIRECTIVE.fullmatch(info) if token.level == 0 else None
+        if found is None and (info.startswith("{") or token.type == "colon_fence"):
+            raise _refusal(text, first, references)
         parts.append(_directive(found, token, references, lang, solutions) if found else whole)
         at = end
     parts.append(_inline("\n".join(lines[at:]), references))
     return re.sub(r"\n{3,}", "\n\n", "\n".join(parts)).strip()
 
 
-def _top_fences(text: str) -> list[Token]:
-    return [token for token in BLOCKS.parse(text) if token.level == 0 and token.type in ("fence", "colon_fence")]
+def _fences(text: str) -> Iterator[tuple[Token, int, int]]:
+    """Fences and indented code, also in lists and quotations, each with its first line and the one after its last."""
+    for token in BLOCKS.parse(text):
+        if token.type in ("fence", "colon_fence", "code_block"):
+            assert token.map is not None
+            first, end = token.map
+            yield token, first, end
 
 
 def _inline(text: str, references: References) -> str:
-    text = _LABEL.sub("", text + "\n").rstrip("\n")
+    """Prose without fences: labels go, roles become links, numbered formulas get their numbers."""
+    unknown = _NUMBERED.sub("\n$$", _LABEL.sub("\n", _PIECE.sub(_hidden, text)))  # as many lines as the text
+    if found := _ONLY_MYST.search(unknown):
+        raise _refusal(text, unknown.count("\n", 0, found.end()), references)
+    text = _LABEL.sub("", text)
     text = _NUMBERED.sub(lambda m: rf" \tag{{{references.equation_number(m['label'])}}}" + "\n$$", text)
-    return _ROLE.sub(lambda m: references.link(m["role"], m["to"] or m["plain"], m["title"]), text)
+
+    def known(piece: re.Match[str]) -> str:
+        role = piece["role"]
+        return references.link(role, piece["to"] or piece["plain"], piece["title"]) if role else piece[0]
+
+    return _PIECE.sub(known, text)
+
+
+def _hidden(piece: re.Match[str]) -> str:
+    """Blanks instead of a role, of code or of a formula, of which the marks at both ends remain."""
+    return re.sub(r"[^\n]" if piece["role"] else r"[^\n`$]", " ", piece[0])
+
+
+def _refusal(text: str, number: int, references: References) -> PlainError:
+    line = text.split("\n")[number].strip()
+    return PlainError(f"{references.place(text, number)}only MyST understands what stands here: {line}")
 
 
 def _directive(found: re.Match[str], token: Token, references: References, lang: str, solutions: bool) -> str:
@@ -154,19 +202,23 @@ def _directive(found: re.Match[str], token: Token, references: References, lang:
         return f"\n$$\n{body}{tag}\n$$\n"
     if name == "solution" and not solutions:
         return ""
+    if name == "figure":
+        first, gap, legend = body.partition("\n\n")
+        body = localised(first, lang) + gap + legend
     body = plain(body, references, lang, solutions=solutions)
     if name in ADMONITIONS:
         quoted = "\n".join(f"> {line}".rstrip() for line in body.splitlines())
-        return f"\n> **{argument or words[name]}**\n>\n{quoted}\n"
+        return f"\n> **{_inline(argument, references) or words[name]}**\n>\n{quoted}\n"
     if name == "exercise":
-        title = f" · {argument}" if argument else ""
+        title = f" · {_inline(argument, references)}" if argument else ""
         return f"\n**{words['exercise']} {references.exercise_number(options['label'])}{title}**\n\n{body}\n"
     if name == "solution":
         number = references.exercise_number(argument)
         return f"\n**{words['solution']} · {words['exercise']} {number}**\n\n{body}\n"
     if name == "figure":
-        image = f"{references.base}_images/{PurePosixPath(argument).name}"
-        return f"\n![{options['alt']}]({image})\n\n{_caption(options['name'], body, references, lang)}\n"
+        alt, image = localised(options["alt"], lang), quote(PurePosixPath(argument).name)
+        text = _caption(options["name"], body, references, lang)
+        return f"\n![{alt}]({references.base}_images/{image})\n\n{text}\n"
     if name in ("tableofcontents", "bibliography"):
         return f"\n<{references.base}>\n"
     raise PlainError(f"the directive {{{name}}} has no plain form")

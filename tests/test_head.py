@@ -1,12 +1,14 @@
-"""How a chapter opens: its question under its name, then what it teaches, asks for and takes."""
+"""How a chapter opens: its question under its name, then what it teaches, asks for and takes; its name elsewhere."""
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from docutils import nodes
 
+from booktools.discovery import describe
 from booktools.doctree import NEED, TIME, Head, frame_head
 from chapters import CHAPTERS
 
@@ -90,3 +92,11 @@ def test_there_are_chapters_with_a_head() -> None:
 
 def test_the_marker_is_a_node_of_its_own() -> None:
     assert not issubclass(Head, nodes.container)  # whose class the theme would style
+
+
+@pytest.mark.parametrize("title", ["1 &lt; 2 and 3 &gt; 2", "<em>1</em> &lt; 2 and 3 &gt; <code>2</code>"])
+def test_a_shared_title_loses_its_markup_and_nothing_else(title: str) -> None:
+    context = {"title": title, "pageurl": "https://example.org/a.html"}
+    app = SimpleNamespace(config=SimpleNamespace(language="en", html_title="Book", book_site="https://example.org/"))
+    describe(app, "a", "page.html", context, None)  # type: ignore[arg-type]
+    assert '<meta property="og:title" content="1 &lt; 2 and 3 &gt; 2">' in context["metatags"]

@@ -3,14 +3,22 @@
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
+from docutils import nodes
+from docutils.utils import new_document
 
 from booktools import exercises
+from booktools.doctree import localise_figures
+from booktools.languages import localised
+from booktools.plain import WORDS, PlainError, References, caption, plain
 from chapters import ROOT, code_cells
 
 BRANCH = ROOT / "_build" / "notebooks"
+BASE = "https://example.org/"
+EQUATION = f"[(1.2)]({BASE}chapters/a.html#equation-eq-x)"
 
 
 def notebooks(site: Path, folder: str) -> list[Path]:
@@ -103,3 +111,136 @@ def test_the_first_cell_installs_this_commit(site: Path) -> None:
         first = nbformat.read(path, 4).cells[0].source
         assert re.search(r"git\+https://github\.com/[\w.-]+/[\w.-]+@([0-9a-f]{40}|main)\b", first)
         assert "torch" not in first  # Colab keeps its own
+
+
+@pytest.fixture
+def references(tmp_path: Path) -> References:
+    """What a book of one chapter, `a`, resolves: the equation `eq:x`, the figure `fig:x`, the exercise `a-1`."""
+    domains = {
+        "std": SimpleNamespace(labels={"fig:x": ("chapters/a", "fig-x", "")}),
+        "math": SimpleNamespace(equations={"eq:x": ("chapters/a", 2)}),
+        "cite": None,
+    }
+    numbers = {"displaymath": {"equation-eq-x": (1, 2)}, "figure": {"fig-x": (1, 3)}, "exercise": {"a-1": (1, 4)}}
+    env = SimpleNamespace(
+        get_domain=domains.get,
+        toc_fignumbers={"chapters/a": numbers},
+        sphinx_exercise_registry={"a-1": {"docname": "chapters/a"}},
+        found_docs={"chapters/a"},
+        doc2path=lambda doc: str(tmp_path / "a.md"),
+    )
+    builder = SimpleNamespace(get_target_uri=lambda doc: f"{doc}.html")
+    return References(SimpleNamespace(env=env, builder=builder), "en", BASE)  # type: ignore[arg-type]
+
+
+def in_english(text: str, references: References) -> str:
+    return plain(text, references, "en", solutions=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "at_fault"),
+    [
+        ("- One.\n\n  ```{note}\n  Two.\n  ```", "```{note}"),
+        ("> ```{note}\n> One.\n> ```", "> ```{note}"),
+        ("1. :::{tip}\n   One.\n   :::", "1. :::{tip}"),
+        ("```{note}\n- :::{tip}\n  One.\n  :::\n```", "- :::{tip}"),
+        ("```{note} A `title`\nOne.\n```", "```{note} A `title`"),
+        ("```{c:function} f\n```", "```{c:function} f"),
+        ("::: box\nOne.\n:::", "::: box"),
+        ("- One.\n\n  $$\n  x\n  $$ (eq:x)", "$$ (eq:x)"),
+        ("$$ x $$ (eq:x)", "$$ x $$ (eq:x)"),
+        ("- One.\n\n  (sec:x)=\n  Two.", "(sec:x)="),
+        ("> (sec:x)=\n> Two.", "> (sec:x)="),
+        ("As the chapter on\n[flow](flow.md) says.", "[flow](flow.md) says."),
+        ("See [](#sec:x).", "See [](#sec:x)."),
+        ("% A comment.", "% A comment."),
+        ("- % A comment.", "- % A comment."),
+        ("See {eq}``eq:x``.", "See {eq}``eq:x``."),
+        (":::{note} Now [](#sec:x)\nOne.\n:::", "[](#sec:x)"),
+    ],
+)
+def test_what_only_myst_understands_is_refused_with_its_place(
+    references: References, tmp_path: Path, text: str, at_fault: str
+) -> None:
+    cell = f"First.\n\n{text}\n\nLast."
+    (tmp_path / "a.md").write_text(f"# On {at_fault}\n\n{cell}\n", "utf8")
+    place = next(number for number, line in enumerate(text.splitlines(), 5) if at_fault in line)
+    with pytest.raises(PlainError, match=re.escape(f"chapters/a.md:{place}: ")) as error:
+        in_english(cell, references)
+    assert at_fault in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A role is written `` {eq}`eq:x` ``, a comment\n`% so`, a link `[flow](flow.md)`.",
+        "- One:\n\n  ```python\n  s = '{eq}`eq:x`'\n  % [a](b)\n  ```\n\n- Two.",
+        "> ```text\n> (sec:x)=\n> ```",
+        "One:\n\n    {eq}`eq:x`\n    (sec:x)=",
+        "A formula $E[x](t)$ and $$f[k](x)$$.",
+        "$$\n% The sum.\nf[k](x)\n$$",
+        r"An escaped \{eq}`eq:x` and \`{eq}.",
+        "A [link](https://example.com/x) and 5% of it.",
+    ],
+)
+def test_code_formulas_and_plain_markdown_stay_as_they_are(references: References, text: str) -> None:
+    assert in_english(text, references) == text
+
+
+def test_code_hides_only_what_stands_in_it(references: References) -> None:
+    """A stray mark in one item of a list does not make code of what follows, up to the next stray mark."""
+    assert in_english("- One ` mark.\n- See {eq}`eq:x`.\n- One ` mark.", references).count(EQUATION) == 1
+    assert in_english("`{`, {eq}`eq:x`, `}`", references) == f"`{{`, {EQUATION}, `}}`"
+    assert in_english("$a$ {eq}`eq:x` $b$", references) == f"$a$ {EQUATION} $b$"
+
+
+def test_titles_may_hold_references(references: References) -> None:
+    assert f"**Why {EQUATION}**" in in_english(":::{admonition} Why {eq}`eq:x`\nSo.\n:::", references)
+    exercise = ":::{exercise} On {eq}`eq:x`\n:label: a-1\n\nShow it.\n:::"
+    assert f"**Exercise 1.4 · On {EQUATION}**" in in_english(exercise, references)
+
+
+CAPTIONS = [
+    ("A line.", " | ", "一条线。"),
+    ("The density $p(a | b)$.", " | ", "密度 $p(a | b)$。"),
+    ("The `a | b` of two", " | ", "两者的 `a | b`"),
+    ("$p$", " | ", "$q$"),
+]
+
+
+def on_the_page(text: str, lang: str) -> str:
+    """What `text`, the caption of a figure, says on the page in `lang`."""
+    document = new_document("a")
+    shown = nodes.caption()
+    for part in re.split(r"(\$[^$]*\$|`[^`]*`)", text):
+        kind = {"$": nodes.math, "`": nodes.literal}.get(part[:1])
+        shown += kind("", part) if kind else nodes.Text(part)
+    document += nodes.figure("", nodes.image(alt=text), shown)
+    localise_figures(SimpleNamespace(config=SimpleNamespace(language=lang)), document)  # type: ignore[arg-type]
+    assert next(document.findall(nodes.image))["alt"] == localised(text, lang)
+    return str(shown.astext())
+
+
+@pytest.mark.parametrize(("english", "bar", "chinese"), CAPTIONS)
+def test_page_and_notebook_split_a_caption_at_the_same_bar(
+    references: References, english: str, bar: str, chinese: str
+) -> None:
+    for lang, half in (("en", english), ("zh", chinese)):
+        assert localised(english + bar + chinese, lang) == half
+        assert on_the_page(english + bar + chinese, lang) == half
+        figure = {"name": "fig:x", "caption": english + bar + chinese}
+        assert caption(figure, references, lang) == f"*{WORDS[lang]['figure']} 1.3.* {half}"
+
+
+def test_a_caption_with_two_bars_is_whole_on_page_and_notebook() -> None:
+    for text in ("One | two | three", "$a | b$", "One | two $a | b$ | three"):
+        assert localised(text, "zh") == on_the_page(text, "zh") == text
+
+
+def test_a_figure_speaks_one_language_and_its_file_may_have_a_space(references: References) -> None:
+    figure = (
+        "```{figure} some folder/my picture.png\n:name: fig:x\n:alt: A line | 线\n\nIt {eq}`eq:x` | 它\n\nMore.\n```"
+    )
+    english, chinese = (plain(figure, references, lang, solutions=False) for lang in ("en", "zh"))
+    assert english == f"![A line]({BASE}_images/my%20picture.png)\n\n*Figure 1.3.* It {EQUATION}\n\nMore."
+    assert chinese == f"![线]({BASE}_images/my%20picture.png)\n\n*图 1.3.* 它\n\nMore."
