@@ -7,9 +7,10 @@ more asks for all of its pairs. Sphinx knows whether a page has a word, not how 
 import json
 import re
 from collections import Counter
+from functools import cache
 from typing import Any
 
-import snowballstemmer
+import quickjs
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
@@ -18,6 +19,7 @@ from sphinx.search.zh import SearchChinese
 
 RANKS = "searchranks.js"
 HAN = re.compile(r"[\u3400-\u9fff]+")
+REST = re.compile(r"[^\W\u3400-\u9fff]+")  # letters of any other script, as the splitter of the browser keeps them
 
 
 class BigramChinese(SearchChinese):
@@ -32,21 +34,27 @@ var splitQuery = (query) => query
 """
 
     def init(self, options: dict[str, str]) -> None:
-        # The parent's would load jieba.
-        self.stemmer = snowballstemmer.stemmer("english")
+        """Nothing: the parent's would load jieba, and a stemmer that is not the browser's."""
 
     def split(self, text: str) -> list[str]:
-        latin: list[str] = self.latin1_letters.findall(text)
-        return [word for run in HAN.findall(text) for word in _grams(run)] + latin
+        # The parent's knows no letters beyond ASCII; the browser asks for Lütkepohl in one piece.
+        return [word for run in HAN.findall(text) for word in _grams(run)] + REST.findall(text)
 
     def stem(self, word: str) -> str:
-        # As the parent's, which looks through a list of all Latin words so far for each of them.
-        stemmed: str = self.stemmer.stemWord(word.lower())
-        return word.lower() if len(word) >= 3 > len(stemmed) else stemmed
+        # Short stems too: the parent's keeps RTS whole, but the browser asks for rt.
+        return str(_browsers_stemmer()(word.lower()))
 
     def word_filter(self, stemmed_word: str) -> bool:
-        # The parent's drops single characters; 门 is a word.
-        return len(stemmed_word) > 1 or HAN.fullmatch(stemmed_word) is not None
+        # The parent's drops single characters; 门 and τ are words.
+        return len(stemmed_word) > 1 or not stemmed_word.isascii()
+
+
+@cache
+def _browsers_stemmer() -> quickjs.Function:
+    """Sphinx's script itself: Snowball's English says decay where it says decai, and its Porter ms → m."""
+    context = quickjs.Context()
+    context.eval(BigramChinese.js_stemmer_code)
+    return context.eval("(word) => new Stemmer().stemWord(word)")
 
 
 def _grams(run: str) -> list[str]:
