@@ -47,7 +47,8 @@ _OPTION = re.compile(r":([\w-]+):[ ]*(.*)")
 _ROLE = r"\{(?P<role>\w+)\}`(?:(?P<title>[^`<]+?)\s*<(?P<to>[^`>]+)>|(?P<plain>[^`]+))`"
 _PIECE = re.compile(f"{_ROLE}|{VERBATIM.pattern}", VERBATIM.flags)  # whichever begins first is not part of the other
 _LABEL = re.compile(r"^\([\w:.-]+\)=[ \t]*(?:\n|\Z)", re.M)
-_NUMBERED = re.compile(r"\n\$\$[ \t]*\((?P<label>[\w:.-]+)\)[ \t]*$", re.M)
+# Its end: below the formula, or behind one that stands on a single line.
+_NUMBERED = re.compile(r"(?:\n|^(?P<line>\$\$[^\n$]+))\$\$[ \t]*\((?P<label>[\w:.-]+)\)[ \t]*$", re.M)
 _START = r"^[ \t>]*(?:(?:[-+*]|\d+[.)])[ \t]+)*"  # of a line, also in quotations and lists
 _ONLY_MYST = re.compile(
     r"\{\w+\}`"  # a role
@@ -171,11 +172,17 @@ def _fences(text: str) -> Iterator[tuple[Token, int, int]]:
 
 def _inline(text: str, references: References) -> str:
     """Prose without fences: labels go, roles become links, numbered formulas get their numbers."""
-    unknown = _NUMBERED.sub("\n$$", _LABEL.sub("\n", _PIECE.sub(_hidden, text)))  # as many lines as the text
+    unknown = _LABEL.sub("\n", _PIECE.sub(_hidden, text))  # as many lines as the text
+    unknown = _NUMBERED.sub(lambda end: "$$" if end["line"] else "\n$$", unknown)
     if found := _ONLY_MYST.search(unknown):
         raise _refusal(text, unknown.count("\n", 0, found.end()), references)
     text = _LABEL.sub("", text)
-    text = _NUMBERED.sub(lambda m: rf" \tag{{{references.equation_number(m['label'])}}}" + "\n$$", text)
+
+    def numbered(end: re.Match[str]) -> str:
+        tag = rf" \tag{{{references.equation_number(end['label'])}}}"
+        return f"{end['line'].rstrip()}{tag} $$" if end["line"] else f"{tag}\n$$"
+
+    text = _NUMBERED.sub(numbered, text)
 
     def known(piece: re.Match[str]) -> str:
         role = piece["role"]

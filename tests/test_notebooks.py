@@ -148,7 +148,6 @@ def in_english(text: str, references: References) -> str:
         ("```{c:function} f\n```", "```{c:function} f"),
         ("::: box\nOne.\n:::", "::: box"),
         ("- One.\n\n  $$\n  x\n  $$ (eq:x)", "$$ (eq:x)"),
-        ("$$ x $$ (eq:x)", "$$ x $$ (eq:x)"),
         ("- One.\n\n  (sec:x)=\n  Two.", "(sec:x)="),
         ("> (sec:x)=\n> Two.", "> (sec:x)="),
         ("As the chapter on\n[flow](flow.md) says.", "[flow](flow.md) says."),
@@ -192,6 +191,13 @@ def test_code_hides_only_what_stands_in_it(references: References) -> None:
     assert in_english("- One ` mark.\n- See {eq}`eq:x`.\n- One ` mark.", references).count(EQUATION) == 1
     assert in_english("`{`, {eq}`eq:x`, `}`", references) == f"`{{`, {EQUATION}, `}}`"
     assert in_english("$a$ {eq}`eq:x` $b$", references) == f"$a$ {EQUATION} $b$"
+
+
+@pytest.mark.parametrize("written", ["$$ x $$ (eq:x)", "$$x$$ (eq:x)", "$$\nx\n$$ (eq:x)"])
+def test_a_numbered_formula_keeps_its_number(references: References, written: str) -> None:
+    plain = in_english(f"Before.\n\n{written}\n\nAfter.", references)
+    assert r"x \tag{1.2}" in plain
+    assert "eq:x" not in plain
 
 
 def test_titles_may_hold_references(references: References) -> None:
