@@ -86,13 +86,15 @@ def test_letters_of_the_first_formulas_are_in_the_page() -> None:
     <span class="mord mathnormal" style="margin-right:1em;">h</span><span class="mrel mtight">&amp;</span>
     <span class="mop">lim</span></p>{"word " * 300}<span class="mord mathnormal">z</span><span class="mord">7</span>"""
     letters = first_letters(body)
-    assert letters == {"KaTeX_Main-Regular.woff2": "&ilm", "KaTeX_Math-Italic.woff2": "h"}
+    assert letters == {"KaTeX_Main-Regular.woff2": " &ilm", "KaTeX_Math-Italic.woff2": "h"}
     main, italic = fonts.first(letters, FORMULA_FONTS)
-    assert main[:3] == ("KaTeX_Main", "normal", "U+26,U+69,U+6C,U+6D")
+    assert main[:3] == ("KaTeX_Main", "normal", "U+20,U+26,U+69,U+6C,U+6D")
     assert italic[:3] == ("KaTeX_Math", "italic", "U+68")
     held = [TTFont(io.BytesIO(base64.b64decode(font[3]))).getBestCmap() for font in (main, italic)]
-    assert [set(letters) for letters in held] == [{0x26, 0x69, 0x6C, 0x6D}, {0x68}]
+    assert [set(letters) for letters in held] == [{0x20, 0x26, 0x69, 0x6C, 0x6D}, {0x68}]
     assert fonts.first(first_letters("<p>7</p>"), FORMULA_FONTS) == []
+    lone = '<span class="mord mathnormal">h</span>'  # the height of its line is that of the other font
+    assert [font[0] for font in fonts.first(first_letters(lone), FORMULA_FONTS)] == ["KaTeX_Main", "KaTeX_Math"]
 
 
 def test_pages_load_one_stylesheet_and_one_script(parsed: dict[str, Page], site: Path) -> None:
