@@ -49,7 +49,8 @@ class Recurrent(nn.Module):
     At most one of the following:
     window: truncated BPTT; the loss at t reaches the steps s with t − s < window, and no others.
     chunk: truncated BPTT; the state is detached after every `chunk` steps.
-    segment: exact gradients with less memory; segments of this length are recomputed in the backward pass.
+    segment: exact gradients with less memory; segments of this length are recomputed in the backward pass,
+    unless the sequence is a single one.
 
     lengths: (B,), the number of steps of each sequence, within 1..T; or mask: (T, B) bool, True where a step
     counts. At pads the output is zero and the state is carried through, so the last state is that of each

@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from fontTools.ttLib import TTFont
@@ -391,9 +392,16 @@ def test_an_edition_opens_from_disk(lang: str, site: Path, tmp_path: Path, brows
         page.goto(f"{top.as_uri()}/{name}")
         page.wait_for_load_state("networkidle")
         assert HAN.search(page.title()) if lang == "zh" else page.title()
+        # The other edition is not in this archive: its link leads to the published page of the same name.
+        published = urlsplit(page.locator(".language-switch").get_attribute("href"))
+        assert published.scheme == "https", name
+        assert published.path.endswith(name.split("?")[0].removeprefix("index.html")), name
+        assert ("/zh/" in published.path) == (lang == "en"), name
     page.wait_for_selector("#search-results li a[href*='forward.html']")
     page.goto(f"{top.as_uri()}/chapters/forward.html")
-    assert page.locator(".language-switch").get_attribute("href").startswith("https://")
+    # Who steers by voice says what is seen on the fold.
+    assert page.locator("summary").count() > 0
+    assert page.locator("summary[aria-label]").count() == 0
     for path in page.evaluate("[...document.querySelectorAll('.bd-sidebar-primary a[href]')].map(a => a.href)"):
         assert Path(path.split("#")[0].removeprefix("file://")).exists(), path
     assert [text for text in said if not text.startswith(("file:", "data:"))] == []
