@@ -78,7 +78,8 @@ def steady(model: StateSpace) -> Steady:
     Raises ValueError where A, C, Q or R varies, where C Q C' + R is singular, and where A has a mode with |μ| ≥ 1
     that C does not see or that no noise moves. A mode that C does not see leaves P without bound. Without the noise
     the future tells a part of s_t exactly, which leaves J without bound; P may exist even so, as P = (a² − 1) r does
-    for one state with q = 0 and |a| > 1, and `rnnbook.innovations.dare` then gives it.
+    for one state with q = 0 and |a| > 1, and `rnnbook.innovations.dare` then gives it. In a basis that mixes the states
+    rounding moves such a mode as very little noise would, and it is not refused: P_s is nearly 0 along it.
     Source: Chu, Fan, Lin & Wang 2004, Structure-preserving algorithms for periodic discrete-time algebraic Riccati
     equations.
     """

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from booktools.languages import SEPARATOR, has_han
+from booktools.languages import LANGUAGES, SEPARATOR, has_han, localised
 from chapters import CHAPTERS, FENCED, ROOT, code_cells, pairs, prose
 
 SHARED = {
@@ -90,9 +90,10 @@ def test_figures_speak_both_languages(path: Path) -> None:
         for group, option in (("image", "alt"), ("figure", "caption"), ("figure", "name")):
             assert option in book.get(group, {}), f"{where}: the figure has no option mystnb.{group}.{option}"
         for text in (book["image"]["alt"], book["figure"]["caption"]):
-            english, _, chinese = text.partition(SEPARATOR)
-            assert has_han(chinese), f"{where}: no Chinese after the separator {SEPARATOR!r} in {text!r}"
-            assert not has_han(english), f"{where}: Chinese before the separator {SEPARATOR!r} in {text!r}"
+            english, chinese = (localised(text, lang) for lang in LANGUAGES)
+            one_bar = f"one separator {SEPARATOR!r} outside formulas and code in {text!r}"
+            assert has_han(chinese), f"{where}: no Chinese after the {one_bar}"
+            assert not has_han(english), f"{where}: Chinese before the {one_bar}, or not just one"
         name = book["figure"]["name"]
         assert name.startswith("fig:"), f"{where}: a figure's name begins with fig:, not {name!r}"
 
