@@ -99,10 +99,40 @@ def page_names(site: Path) -> list[str]:
     return sorted(path.as_posix() for path in found if not skipped & set(path.parts) and path.name != "404.html")
 
 
+# Whether a page was read to its end: false where no frame came for so many milliseconds.
+READ = """async (patience) => {
+    const late = () => new Promise((passed) => setTimeout(() => passed(true), patience));
+    const frame = () => new Promise((drawn) => requestAnimationFrame(() => drawn(false)));
+    for (let y = 0; y < document.body.scrollHeight; y += innerHeight) {
+        scrollTo(0, y);
+        if (await Promise.race([frame(), late()])) return false;
+    }
+    scrollTo(0, 0);
+    return true;
+}"""
+PATIENCE = 30_000
+
+
 def visit(browser: Any, base: str, page: str, dark: bool = False, axe: bool = False) -> Visit:
-    """Load a page with an empty cache and read it to its end, so that late images are fetched too."""
+    """Load a page with an empty cache and read it to its end, so that late images are fetched too.
+
+    Chromium, 156 at least, can stop drawing a page for good while it is scrolled through: it waits for a tile that
+    it never paints, and neither a frame nor a screenshot comes any more; other pages go on. Seen in one of some
+    hundred visits on a busy machine; such a page is visited once more.
+    Raises RuntimeError where it stands still again.
+    """
+    for _ in range(2):
+        context = browser.new_context(color_scheme="dark" if dark else "light")
+        found = _visit(context, base, page, axe)
+        context.close()
+        if found is not None:
+            return found
+    raise RuntimeError(f"{page} was scrolled through twice, and twice no frame was drawn for {PATIENCE / 1000:g} s")
+
+
+def _visit(context: Any, base: str, page: str, axe: bool) -> Visit | None:
+    """What was met on the page; None where it stood still."""
     result = Visit()
-    context = browser.new_context(color_scheme="dark" if dark else "light")
     tab = context.new_page()
     answers: list[Any] = []
 
@@ -116,15 +146,8 @@ def visit(browser: Any, base: str, page: str, dark: bool = False, axe: bool = Fa
     tab.on("pageerror", lambda error: result.said.append(str(error)))
     tab.goto(base + page)
     tab.wait_for_load_state("networkidle")
-    tab.evaluate(
-        """async () => {
-            for (let y = 0; y < document.body.scrollHeight; y += innerHeight) {
-                scrollTo(0, y);
-                await new Promise(requestAnimationFrame);
-            }
-            scrollTo(0, 0);
-        }"""
-    )
+    if not tab.evaluate(READ, PATIENCE):
+        return None
     tab.wait_for_load_state("networkidle")
     for answer in answers:
         if answer.url.startswith(base):
@@ -135,7 +158,6 @@ def visit(browser: Any, base: str, page: str, dark: bool = False, axe: bool = Fa
             result.foreign.append(answer.url)
     if axe:
         result.violations = violations(tab)
-    context.close()
     return result
 
 

@@ -50,6 +50,33 @@ def test_every_page_is_light_and_asks_nobody(visits: dict[str, audit.Visit]) -> 
         assert len(visit.requests) == len(set(visit.requests)), f"{name} fetches something twice"
 
 
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_page_that_stands_still_is_visited_once_more(
+    site: Path, browser: Any, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """In the first contexts no frame comes; what the last one meets is what a browser meets that draws."""
+    opened: list[Any] = []
+
+    class Standing:
+        def new_context(self, **options: Any) -> Any:
+            opened.append(browser.new_context(**options))
+            if len(opened) <= times:
+                opened[-1].add_init_script("window.requestAnimationFrame = () => 0")
+            return opened[-1]
+
+    monkeypatch.setattr(audit, "PATIENCE", 1000)
+    with audit.served(site) as base:
+        if times == 1:
+            patient = audit.visit(Standing(), base, "index.html")
+            monkeypatch.undo()
+            assert patient == audit.visit(browser, base, "index.html")
+        else:
+            with pytest.raises(RuntimeError, match=r"index.html .* no frame was drawn for 1 s"):
+                audit.visit(Standing(), base, "index.html")
+    assert len(opened) == 2
+    assert not any(context in browser.contexts for context in opened)
+
+
 @pytest.mark.parametrize("edition", ["", "zh/"])
 def test_text_does_not_move_when_fonts_arrive(site: Path, browser: Any, edition: str) -> None:
     """On a phone, where each font's file comes half a second after it was asked for."""
