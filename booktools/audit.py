@@ -117,8 +117,8 @@ def visit(browser: Any, base: str, page: str, dark: bool = False, axe: bool = Fa
     """Load a page with an empty cache and read it to its end, so that late images are fetched too.
 
     Chromium, 156 at least, can stop drawing a page for good while it is scrolled through: it waits for a tile that
-    it never paints, and neither a frame nor a screenshot comes any more; other pages go on. Seen in one of some
-    hundred visits on a busy machine; such a page is visited once more.
+    it never paints, and neither a frame nor a screenshot comes any more; other pages go on. Seen a few times
+    in a thousand visits on a busy machine; such a page is visited once more.
     Raises RuntimeError where it stands still again.
     """
     for _ in range(2):
