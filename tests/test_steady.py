@@ -279,6 +279,19 @@ def test_a_steady_state_needs_large_modes_seen_and_moved_and_asks_nothing_of_sma
             steady(model)
 
 
+@pytest.mark.parametrize("moved", [True, False])
+@pytest.mark.parametrize("mu", [1.0, -1.0, 1.2, 2.0])
+@pytest.mark.parametrize("first", [0.3, 1.3, 1.5, 2.0, -1.5])
+def test_an_unseen_large_mode_is_named_however_rounding_ends(mu, moved, first):
+    # In some of these bases, on each processor in others, I + P J or S comes out singular while P grows.
+    for shear in range(1, 11):
+        T, inverse = stack([[1.0, shear], [0.0, 1.0]]), stack([[1.0, -shear], [0.0, 1.0]])
+        A, C, Q = torch.diag(stack([first, mu])), stack([[1.0, 0.0]]), torch.diag(stack([1.0, float(moved)]))
+        A, C, Q = T @ A @ inverse, C @ inverse, T @ Q @ T.T
+        with pytest.raises(ValueError, match="A, C and Q give no steady state"):
+            steady(StateSpace(A, C, Q, stack([[1.0]]), stack([0.0, 0.0]), torch.eye(2).to(A)))
+
+
 @pytest.mark.parametrize("twice", [False, True])
 def test_measurements_without_noise_are_named(twice):
     """With `twice` a noisy position is measured by two who report the same: S is singular, but none of its entries."""
