@@ -102,8 +102,8 @@ def steady(model: StateSpace) -> Steady:
         before = P_f, J
         W, failed = torch.linalg.inv_ex(eye + P_f @ J)
         if int(failed) != 0:
-            # No eigenvalue of I + P_f J is below 1, but rounding leaves nothing of J beside a P_f without bound.
-            raise ValueError(NOT_STEADY.format("a variance grows without bound"))
+            # Exactly, no eigenvalue is below 1; where P_f or J has no bound, the rounding error of P_f J has none.
+            raise ValueError(NOT_STEADY.format("P or the information from the future grows without bound"))
         F, P_f, J = F @ W @ F, F @ W @ P_f @ F.T + P_f, F.T @ J @ W @ F + J
         if all(
             torch.dist(X, Y) <= 4 * torch.finfo(A.dtype).eps * X.norm() for X, Y in zip(before, (P_f, J), strict=True)
@@ -114,7 +114,7 @@ def steady(model: StateSpace) -> Steady:
     S = C @ P @ C.T + R
     K, failed = torch.linalg.solve_ex(S, C @ P)
     if int(failed) != 0:
-        raise ValueError(NOT_STEADY.format("a variance grows without bound"))
+        raise ValueError(NOT_STEADY.format("P grows without bound"))
     K = K.T
     closed = A - A @ K @ C
     radius = _radius(closed)

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from chapters import ROOT
 
 WAITS = """
@@ -13,6 +15,10 @@ import threading
 def test_that_waits():
     threading.Event().wait()
 """
+
+
+def test_the_patience_ends_before_that_of_ci(pytestconfig: pytest.Config) -> None:
+    assert 0 < float(pytestconfig.getini("faulthandler_timeout")) <= 45 * 60
 
 
 def test_a_run_that_stands_still_ends_and_says_where(tmp_path: Path) -> None:

@@ -292,6 +292,14 @@ def test_an_unseen_large_mode_is_named_however_rounding_ends(mu, moved, first):
             steady(StateSpace(A, C, Q, stack([[1.0]]), stack([0.0, 0.0]), torch.eye(2).to(A)))
 
 
+@pytest.mark.parametrize("name", ["inv_ex", "solve_ex"])
+def test_nothing_is_computed_from_a_singular_matrix(name, monkeypatch):
+    solver = getattr(torch.linalg, name)
+    monkeypatch.setattr(torch.linalg, name, lambda *given: (solver(*given)[0], torch.tensor(1)))
+    with pytest.raises(ValueError, match="grows without bound"):
+        steady(local_level(1.0, 1.0))
+
+
 @pytest.mark.parametrize("twice", [False, True])
 def test_measurements_without_noise_are_named(twice):
     """With `twice` a noisy position is measured by two who report the same: S is singular, but none of its entries."""
