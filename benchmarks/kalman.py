@@ -23,15 +23,26 @@ import numpy as np
 import torch
 
 from benchmarks.recurrent import machine
-from rnnbook import kalman, records
-from rnnbook.smoother import smooth
-from rnnbook.statespace import StateSpace
+from rnnbook import records
+from rnnbook.filters import kalman
+from rnnbook.filters.smoother import smooth
+from rnnbook.filters.statespace import StateSpace
 
 # What was tried where a target was missed: milliseconds of filter and smoother before and after, measured while the
 # code was written, on random models of that shape and not always on those below.
 ATTEMPTS = [
-    {"shape": "1,1,1000,1", "tried": "all steps at once, by the scan of rnnbook.parallel", "from": 46.4, "to": 4.7},
-    {"shape": "2,1,1000,1", "tried": "all steps at once, by the scan of rnnbook.parallel", "from": 5.9, "to": 5.9},
+    {
+        "shape": "1,1,1000,1",
+        "tried": "all steps at once, by a scan",
+        "from": 46.4,
+        "to": 4.7,
+    },
+    {
+        "shape": "2,1,1000,1",
+        "tried": "all steps at once, by a scan",
+        "from": 5.9,
+        "to": 5.9,
+    },
     {"shape": "4,1,1000,1", "tried": "stop the covariances at the steady state", "from": 104.6, "to": 57.7},
     {"shape": "4,1,1000,1", "tried": "means by doubling within runs of equal gains", "from": 57.7, "to": 37.5},
     {"shape": "4,1,1000,1", "tried": "one assignment for each run of equal gains", "from": 12.4, "to": 8.9},

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from rnnbook import records
-from rnnbook.exchange import from_torch
+from rnnbook.layers.torch_nn import from_torch
 
 KINDS: dict[str, Callable[..., nn.RNNBase]] = {"Elman": nn.RNN, "LSTM": nn.LSTM, "GRU": nn.GRU}
 # (T, B, I, H). The targets hold for the first five.

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from benchmarks.recurrent import OutputsOnly, machine, medians, training_step
 from rnnbook import records
-from rnnbook.mingru import MinGRU, MinGRULayer
-from rnnbook.recurrent import Recurrent
-from rnnbook.scan import RUN, scan, scan_log
-from rnnbook.scan_dense import RUN as DENSE
-from rnnbook.scan_dense import scan_dense
+from rnnbook.layers.mingru import MinGRU, MinGRULayer
+from rnnbook.layers.recurrent import Recurrent
+from rnnbook.layers.scan import RUN, scan, scan_log
+from rnnbook.layers.scan_dense import RUN as DENSE
+from rnnbook.layers.scan_dense import scan_dense
 
 # (T, B, H). The recurrence with one matrix, and the elementwise one.
 SHAPES = [(512, 32, 64), (1024, 8, 64), (4096, 8, 64), (4096, 1, 64), (1024, 1, 64), (512, 64, 128), (48, 32, 64)]

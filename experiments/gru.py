@@ -15,12 +15,12 @@ from torch import Tensor, nn
 
 from benchmarks.recurrent import machine
 from rnnbook import records
-from rnnbook.cells import GRU, LSTM
-from rnnbook.mingru import MinGRU, MinGRULayer
-from rnnbook.recurrent import Recurrent
-from rnnbook.tasks import adding, anbn, batches, cross_entropy, mse
-from rnnbook.timescale import chrono
-from rnnbook.train import fit, one_cycle
+from rnnbook.dynamics.timescale import chrono
+from rnnbook.layers.cells import GRU, LSTM
+from rnnbook.layers.mingru import MinGRU, MinGRULayer
+from rnnbook.layers.recurrent import Recurrent
+from rnnbook.training.tasks import adding, anbn, batches, cross_entropy, mse
+from rnnbook.training.train import fit, one_cycle
 
 ADDING: dict[str, Any] = {"T": 100, "B": 32, "lr": 1e-2, "clip_norm": 1.0, "steps": 2000, "every": 50, "solved": 0.01}
 COUNTING: dict[str, Any] = {

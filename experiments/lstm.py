@@ -16,11 +16,11 @@ from torch import Tensor, nn
 
 from benchmarks.recurrent import machine
 from rnnbook import records
-from rnnbook.cells import GRU, LSTM, Elman
-from rnnbook.flow import gradient_norms
-from rnnbook.recurrent import Recurrent
-from rnnbook.tasks import adding, batches, cross_entropy, mse, recall
-from rnnbook.train import fit
+from rnnbook.dynamics.flow import gradient_norms
+from rnnbook.layers.cells import GRU, LSTM, Elman
+from rnnbook.layers.recurrent import Recurrent
+from rnnbook.training.tasks import adding, batches, cross_entropy, mse, recall
+from rnnbook.training.train import fit
 
 ADDING: dict[str, Any] = {"T": 50, "H": 32, "B": 32, "lr": 0.01, "clip_norm": 1.0, "test": 1000, "solved": 0.01}
 RECALL: dict[str, Any] = {"T": 40, "K": 4, "H": 32, "B": 32, "lr": 0.003, "clip_norm": 1.0, "test": 1000, "steps": 1200}

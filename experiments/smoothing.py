@@ -13,14 +13,15 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.recurrent import machine
-from rnnbook import kalman, records
-from rnnbook.cells import GRU, LSTM, Elman
-from rnnbook.hmm import forward_backward, noisy_chain, noisy_chain_model
-from rnnbook.recurrent import Bidirectional, Recurrent
-from rnnbook.smoother import smooth
-from rnnbook.statespace import autoregression
-from rnnbook.tasks import batches, cross_entropy, mse, noisy_ar1
-from rnnbook.train import fit, one_cycle
+from rnnbook import records
+from rnnbook.filters import kalman
+from rnnbook.filters.hmm import forward_backward, noisy_chain, noisy_chain_model
+from rnnbook.filters.smoother import smooth
+from rnnbook.filters.statespace import autoregression
+from rnnbook.layers.cells import GRU, LSTM, Elman
+from rnnbook.layers.recurrent import Bidirectional, Recurrent
+from rnnbook.training.tasks import batches, cross_entropy, mse, noisy_ar1
+from rnnbook.training.train import fit, one_cycle
 
 CELLS = {"GRU": GRU, "LSTM": LSTM, "Elman": Elman}
 AR1: dict[str, Any] = {"a": 0.95, "q": 0.0975, "r": 1.0}

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 
 from benchmarks.recurrent import machine
 from rnnbook import records
-from rnnbook.cells import LSTM
-from rnnbook.recurrent import Recurrent
-from rnnbook.tasks import batches, cross_entropy, recall
-from rnnbook.timescale import chrono
-from rnnbook.train import fit
+from rnnbook.dynamics.timescale import chrono
+from rnnbook.layers.cells import LSTM
+from rnnbook.layers.recurrent import Recurrent
+from rnnbook.training.tasks import batches, cross_entropy, recall
+from rnnbook.training.train import fit
 
 SETTINGS: dict[str, Any] = {
     "T": 40,

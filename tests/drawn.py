@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from rnnbook.modes import spectral_radius
-from rnnbook.realisation import LinearRNN
+from rnnbook.dynamics.modes import spectral_radius
+from rnnbook.linear.realisation import LinearRNN
 
 F64 = torch.float64
 

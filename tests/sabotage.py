@@ -4,7 +4,7 @@
 then against a copy with one line changed, for every change listed in tests/sabotages/CHAPTER.yml:
 
     - what: the transpose of W_h is lost on the way back
-      file: rnnbook/bptt.py
+      file: rnnbook/layers/bptt.py
       line: g = g @ W_h
       to: g = g @ W_h.T
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 from drawn import F64
 
-from rnnbook.statespace import StateSpace
+from rnnbook.filters.statespace import StateSpace
 
 
 def random_model(n, p, seed=0, radius=0.95):

@@ -1,4 +1,4 @@
-"""The exercises of all chapters: rnnbook/check/<topic>.py registers its own when it is first asked for."""
+"""The exercises of all chapters: rnnbook/check/exercises/NAME.py registers its own when it is first asked for."""
 
 import difflib
 import pkgutil
@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-import rnnbook.check
+from rnnbook.check import exercises
 from rnnbook.check.messages import Text
 
 if TYPE_CHECKING:
     from rnnbook.check.answer import Answer
 
     Checker = Callable[["Answer"], None]
-
-MACHINERY = {"alarm", "answer", "compare", "guard", "messages", "record", "registry", "result", "values"}
 
 
 @dataclass(frozen=True)
@@ -64,14 +62,13 @@ def exercise(
 
 
 def topics() -> tuple[str, ...]:
-    """The topics that have exercises: the modules of this package that are not its machinery."""
-    names = (module.name for module in pkgutil.iter_modules(rnnbook.check.__path__))
-    return tuple(sorted(name for name in names if name not in MACHINERY))
+    """The chapters that have exercises."""
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(exercises.__path__)))
 
 
 def _load(topic: str) -> None:
     if topic in topics():
-        import_module(f"rnnbook.check.{topic}")
+        import_module(f"rnnbook.check.exercises.{topic}")
 
 
 def find(id: str) -> Exercise | None:

@@ -11,7 +11,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from rnnbook import expect
+from rnnbook import _expect as expect
 
 FOLDER = Path(__file__).parent
 Row = Mapping[str, Any]

@@ -1,0 +1,308 @@
+"""The Kalman filter, exact, for many series at once. Derived in the chapter smoothing.
+
+The error covariances do not depend on the data: series that share a model and miss the same measurements share
+one covariance recursion, whatever their number. The smoothers are in `rnnbook.filters.smoother`, the steady state in
+`rnnbook.filters.steady`, an unknown start in `rnnbook.filters.diffuse`, the form parallel in time in
+`rnnbook.filters.parallel`.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from rnnbook import _expect as expect
+from rnnbook.filters.statespace import (
+    StateSpace,
+    Steps,
+    apply,
+    inverse,
+    is_rounding,
+    minus,
+    over_time,
+    patterns,
+    plus,
+    plus_applied,
+    predicted,
+    product,
+    transpose,
+    with_both_axes,
+)
+
+_LOG_2_PI = math.log(2 * math.pi)
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What one step does to all data: K, S⁻¹ (zero where nothing was measured), log det S, and P after it."""
+
+    K: Tensor
+    S_inv: Tensor
+    logdet: Tensor
+    P: Tensor
+
+
+@dataclass(frozen=True)
+class Filtered:
+    """What y_1..y_t tell of s_t: mean m: (T, B, n) and covariance P: (T, B, n, n).
+
+    m_pred, P_pred: what y_1..y_{t−1} tell of s_t, in the same shapes.
+    v: (T, B, p), innovations y_t − C_t m_pred, zero where a measurement is missing; S_inv: (T, B, p, p), the
+    inverse of their covariance, zero there too; K: (T, B, n, p), gains.
+    log_likelihood: (B,), log p(y_1..y_T) of the measurements that are there.
+    Where series share their covariances P, P_pred, S_inv and K are views of one: copy before writing to them.
+    """
+
+    model: StateSpace
+    m: Tensor
+    v: Tensor
+    log_likelihood: Tensor
+    gains: list[Gain]
+    group: Tensor | None
+
+    @property
+    def P(self) -> Tensor:  # noqa: N802
+        return by_series(over_steps(self.gains, "P"), self.group, self.m.shape[1])
+
+    @property
+    def K(self) -> Tensor:  # noqa: N802
+        return by_series(over_steps(self.gains, "K"), self.group, self.m.shape[1])
+
+    @property
+    def S_inv(self) -> Tensor:  # noqa: N802
+        return by_series(over_steps(self.gains, "S_inv"), self.group, self.m.shape[1])
+
+    @property
+    def m_pred(self) -> Tensor:
+        first = self.model.m.expand(1, *self.m.shape[1:])
+        A = with_both_axes(self.model.A, len(self.m))[1:]
+        return torch.cat((first, (A @ self.m[:-1, :, :, None])[..., 0]))
+
+    @property
+    def P_pred(self) -> Tensor:  # noqa: N802
+        P = self.P
+        first = self.model.P.expand(1, *P.shape[1:])
+        A, Q = (with_both_axes(X, len(P))[1:] for X in (self.model.A, self.model.Q))
+        return torch.cat((first, A @ P[:-1] @ A.mT + Q))
+
+
+def filter(model: StateSpace, y: Tensor, mask: Tensor | None = None) -> Filtered:
+    """Estimate the state from the past and the present, and the likelihood of the data.
+
+    y: (T, B, p); NaN marks a missing measurement, and so does False in mask: (T, B) or (T, B, p).
+    With P = P_{t|t−1}:  S = C P C' + R,  K = P C' S⁻¹,  v = y − C m,  m ← m + K v,
+    P ← (I − KC) P (I − KC)' + K R K',  then  m ← A m,  P ← A P A' + Q.
+    This way of writing P (Joseph's) adds only what is positive, so that P stays positive definite in float32
+    as long as its condition number is below about 1e7. Everything is differentiable.
+    Raises TypeError and ValueError; among them, where S_t is not positive definite, with the step t.
+    Source: Kalman 1960, A new approach to linear filtering and prediction problems; for Joseph's form, Anderson
+    & Moore 1979, Optimal filtering.
+    """
+    y, seen = measurements(model, y, mask)
+    T, B, _ = y.shape
+    model.check_sizes(T, B)
+    group = None
+    ok: list[Tensor | None] = [None] * T
+    ok_series = ok
+    shared = model.shares_covariance
+    if seen is not None:
+        ok_series = list(seen.unbind(0))
+        ok = ok_series
+        if shared:
+            first, group = patterns(seen.flatten(0, 1))
+            shared = len(first) == 1
+            if shared:
+                ok, group = list(seen[:, :, 0].unbind(0)), None
+                ok_series = ok
+            elif len(first) <= B // 2:
+                ok = list(seen[:, :, first].unbind(0))
+            else:
+                group = None
+    gains = _gains(model, ok, 1 if shared else (B if group is None else int(group.max()) + 1))
+    m, v, log_likelihood = _means(model, y, ok_series, gains, group)
+    return Filtered(model, m, v, log_likelihood, gains, group)
+
+
+def measurements(model: StateSpace, y: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """y with 0 for what is missing, and which are there: (T, p, B) bool, or None where all are."""
+    expect.tensor("y", y, [("T", None), ("B", None), ("p", model.p)], like=model.A)
+    if y.shape[0] == 0 or y.shape[1] == 0:
+        raise ValueError(f"y must have at least one step and one series, got shape {tuple(y.shape)}")
+    seen = ~y.isnan()
+    if mask is not None:
+        if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
+            got = mask.dtype if isinstance(mask, Tensor) else type(mask).__name__
+            raise TypeError(f"mask must be a bool tensor, True where a measurement is there, got {got}")
+        if mask.shape not in (y.shape, y.shape[:2]):
+            raise ValueError(f"mask must have shape {tuple(y.shape[:2])} or {tuple(y.shape)}, got {tuple(mask.shape)}")
+        seen = seen & (mask if mask.dim() == 3 else mask[:, :, None])
+    if bool(seen.all()):
+        return y, None
+    return y.masked_fill(~seen, 0), seen.mT.contiguous()
+
+
+def _gains(model: StateSpace, ok: list[Tensor | None], G: int) -> list[Gain]:
+    """The covariance recursion; ok[t]: None, (p,) or (p, G)."""
+    T = len(ok)
+    A, C, Q, R = (over_time(X, T) for X in (model.A, model.C, model.Q, model.R))
+    P = model.P if model.P.dim() == 2 else model.P.permute(1, 2, 0).contiguous()
+    if P.dim() == 3 and P.shape[2] == 1:
+        P = P[:, :, 0]
+    if G > 1 and P.dim() == 2:
+        P = P[:, :, None].expand(-1, -1, G).contiguous()
+    eye = torch.eye(model.p).to(P)
+    may_settle = G == 1 and model.constant
+    learns = torch.is_grad_enabled() and any(X.requires_grad for X in (model.A, model.C, model.Q, model.R, model.P))
+    gains: list[Gain] = []
+    same = _same_as_before(ok)
+    settled = False
+    for t in range(T):
+        if settled and same[t]:
+            gains.append(gains[-1])
+            continue
+        gains.append(_measure(P, C[t], R[t], ok[t], eye))
+        if t + 1 < T:
+            before, P = P, predicted(A[t + 1], gains[-1].P, Q[t + 1])
+            settled = (
+                may_settle and t % 4 == 0 and _is_settled(P, before, gains[-1].K, model, t + 1 if learns else None)
+            )
+    return gains
+
+
+def _same_as_before(ok: list[Tensor | None]) -> list[bool]:
+    """Whether the same is measured as the step before; False at the first."""
+    seen = [here for here in ok if here is not None]
+    if not seen:
+        return [False] + [True] * (len(ok) - 1)
+    stacked = torch.stack(seen).flatten(1)
+    return [False, *(stacked[1:] == stacked[:-1]).all(1).tolist()]
+
+
+def _is_settled(P: Tensor, before: Tensor, K: Tensor, model: StateSpace, steps: int | None) -> bool:
+    """Whether P changed by no more than rounding, and what is left to come is no more than that either.
+
+    The distance to the steady state shrinks by ρ(A (I − KC))² per step, so what is left is the last change over
+    one minus that. Where gradients are wanted, `steps` have been made: the gradient of P gathers one term from each
+    step, smaller by the same factor, and a P that began at the steady state has settled long before its gradient.
+    """
+    if not is_rounding(P, before):
+        return False
+    closed = model.A - model.A @ K @ model.C
+    left = float(torch.linalg.eigvals(closed.detach()).abs().max() ** 2)
+    return left < 0.99 and (steps is None or steps * left**steps < torch.finfo(P.dtype).eps)
+
+
+def _measure(P: Tensor, C: Tensor, R: Tensor, ok: Tensor | None, eye: Tensor) -> Gain:
+    CP = product(C, P)
+    S = plus(product(CP, transpose(C)), R)
+    if ok is None:
+        S_inv, logdet = inverse(S)
+    else:
+        both = ok[:, None] & ok[None]
+        S_inv, logdet = inverse(torch.where(both, S, eye if S.dim() == 2 else eye[:, :, None]))
+        S_inv = torch.where(both, S_inv, 0.0)
+    K = transpose(product(S_inv, CP))
+    P = minus(P, K, CP)
+    P = minus(P, product(P, transpose(C)) - product(K, R), transpose(K))
+    return Gain(K, S_inv, logdet, P)
+
+
+def _means(
+    model: StateSpace, y: Tensor, ok: list[Tensor | None], gains: list[Gain], group: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    T, B, _ = y.shape
+    A, C = over_time(model.A, T), over_time(model.C, T)
+    m = model.m[:, None].expand(-1, B) if model.m.dim() == 1 else model.m.expand(B, -1).T
+    y = y.mT
+    keeps_gradient = torch.is_grad_enabled() and any(X.requires_grad for X in (y, *vars(model).values()))
+    means, innovations = Steps(T, m, keeps_gradient), Steps(T, y[0], keeps_gradient)
+    for start, stop in runs(gains):
+        K = of_series(gains[start].K, group)
+        if at_once(stop - start, m):
+            AK = A[start] @ K
+            before = doubling(A[start] - AK @ C[start], AK @ y[start : stop - 1], m)
+            v = _where_seen(y[start:stop] - C[start] @ before, ok[start])
+            after = before + K @ v
+            innovations.fill_each(start, stop, v)
+            means.fill_each(start, stop, after)
+            m = A[start] @ after[-1]
+            continue
+        for t in range(start, stop):
+            v = _where_seen(plus_applied(y[t], C[t], m, sign=-1), ok[t])
+            m = plus_applied(m, K, v)
+            innovations.fill(t, t + 1, v)
+            means.fill(t, t + 1, m)
+            if t + 1 < T:
+                m = apply(A[t + 1], m)
+    v = innovations.tensor()
+    return means.tensor().mT, v.mT, _log_likelihood(v, ok, gains, group)
+
+
+def _where_seen(v: Tensor, ok: Tensor | None) -> Tensor:
+    """v: (..., p, B) with 0 where nothing was measured; ok: (p,) or (p, B)."""
+    if ok is None:
+        return v
+    return torch.where(ok if ok.dim() == 2 else ok[:, None], v, 0.0)
+
+
+def _log_likelihood(v: Tensor, ok: list[Tensor | None], gains: list[Gain], group: Tensor | None) -> Tensor:
+    logdet = over_steps(gains, "logdet")
+    wrong = (~logdet.detach().isfinite()).reshape(len(v), -1).any(1).nonzero()
+    if len(wrong) > 0:
+        raise ValueError(f"S_t = C P C' + R is not positive definite at t={int(wrong[0]) + 1}: make R or P larger")
+    S_inv = over_steps(gains, "S_inv")
+    if S_inv.dim() == 3:
+        squares = (v * (S_inv @ v)).sum((0, 1))
+    else:
+        squares = (v[:, :, None] * (S_inv if group is None else S_inv[..., group]) * v[:, None]).sum((0, 1, 2))
+    logdet = logdet.sum(0)
+    seen = [here for here in ok if here is not None]
+    count = torch.stack(seen).sum((0, 1)).to(v) if seen else v.shape[0] * v.shape[1]
+    return -0.5 * (squares + (logdet if group is None or logdet.dim() == 0 else logdet[group]) + _LOG_2_PI * count)
+
+
+def runs(gains: list[Gain]) -> list[tuple[int, int]]:
+    """Where the same gain is used without a break: pairs (start, stop)."""
+    starts = [t for t in range(len(gains)) if t == 0 or gains[t] is not gains[t - 1]]
+    return list(zip(starts, [*starts[1:], len(gains)], strict=True))
+
+
+def over_steps(gains: list[Gain], letter: str) -> Tensor:
+    """One part of the gains for t = 1..T as a tensor, time first."""
+    pieces = runs(gains)
+    distinct = torch.stack([getattr(gains[start], letter) for start, _ in pieces])
+    if len(pieces) == len(gains):
+        return distinct
+    lengths = torch.tensor([stop - start for start, stop in pieces], device=distinct.device)
+    return distinct.repeat_interleave(lengths, 0)
+
+
+def at_once(steps: int, z: Tensor) -> bool:
+    """Whether a run of equal gains is worth `doubling`: a few numbers over many steps."""
+    return z.numel() <= 64 and steps >= 4
+
+
+def doubling(L: Tensor, u: Tensor, z: Tensor) -> Tensor:
+    """z_0 = z and z_t = L z_{t−1} + u_t for t = 1..T; L: (n, n), u: (T, n, B), result (T + 1, n, B).
+
+    All steps at once, in log₂ T rounds: after a round with L^s every z_t holds the last 2s inputs.
+    """
+    z = torch.cat((z[None], u))
+    s = 1
+    while s < len(z):
+        z = torch.cat((z[:s], z[s:] + L @ z[:-s]))
+        L, s = L @ L, 2 * s
+    return z
+
+
+def of_series(X: Tensor, group: Tensor | None) -> Tensor:
+    """(a, b, B) from the matrices (a, b, G) of the groups; what all share stays (a, b)."""
+    return X if group is None or X.dim() == 2 else X[:, :, group]
+
+
+def by_series(X: Tensor, group: Tensor | None, B: int) -> Tensor:
+    """(T, B, a, b) from what all series share, (T, a, b), or from the groups' (T, a, b, G)."""
+    if X.dim() == 3:
+        return X[:, None].expand(-1, B, -1, -1)
+    return (X if group is None else X[..., group]).permute(0, 3, 1, 2)

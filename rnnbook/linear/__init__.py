@@ -1,0 +1,1 @@
+"""Linear recurrent networks as time series: realisations, VARMA and innovations forms."""

@@ -1,0 +1,181 @@
+"""Where the bytes go: what is saved for the backward pass, counted and measured, and how to save less.
+
+Derived in the chapter memory. Bytes are those of tensors, without the allocator's own share; B sequences of T
+steps are B·T tokens.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.parametrize import type_before_parametrizations
+
+from rnnbook import _expect as expect
+from rnnbook.layers.cells import GRU, LSTM, Elman
+from rnnbook.layers.recurrent import Recurrent
+
+
+def saved_bytes(forward: Callable[[], object], *, without: Iterable[Tensor] = ()) -> int:
+    """Bytes of all storages that autograd keeps for the backward pass of forward(), each counted once.
+
+    Measured by PyTorch's hooks on saved tensors. A view counts with the whole storage behind it, since that is
+    what stays alive. without: tensors whose storages are not counted, such as parameters and inputs, which
+    exist anyway. What a function keeps outside of autograd, and what is only alive for a moment, is not seen.
+    """
+    saved: list[Tensor] = []
+
+    def pack(tensor: Tensor) -> Tensor:
+        saved.append(tensor)
+        return tensor
+
+    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        result = forward()
+    known = {_address(tensor) for tensor in without}
+    sizes = {_address(tensor): tensor.untyped_storage().nbytes() for tensor in saved}
+    del result  # until here, so that no storage could be freed and its address given to another
+    return sum(size for address, size in sizes.items() if address not in known)
+
+
+def layer_saved_bytes(layer: Recurrent, T: int, B: int, *, masked: bool = False) -> int:
+    """What a `Recurrent` with backend="bptt" saves for x: (T, B, I), without parameters and x, by formula.
+
+    In numbers, of which each takes 4 bytes in float32:
+    Elman: (T+1)BH, the states. LSTM: 7TBH + 2BH, four gates, tanh c, and the states h and c. GRU with
+    reset="after": 5TBH + BH, three gates, q = W_hn h + b_n, and the states; with reset="before": 4TBH + BH.
+    `chunk` begins a new buffer of states with each piece, ⌈T/chunk⌉ times in all. keep="new" saves weights with
+    negated z rows, 3H(I + H), and the signs, 3H, for each piece.
+    masked: with `mask`, or lengths that differ, a copy of x without its pads, TBI, and the mask, TB, are saved
+    as well, and the mask in bytes, TB.
+    Raises ValueError for another backend or cell and for `segment`, which `plan` describes.
+    """
+    expect.positive("T", T)
+    expect.positive("B", B)
+    cell = _counted(layer)
+    H = cell.H
+    pieces = -(-T // layer.chunk) if layer.chunk else 1
+    numbers = per_token(cell) * T * B * H + _buffers_of_states(cell) * pieces * B * H
+    if isinstance(cell, GRU) and cell.keep == "new":
+        numbers += pieces * 3 * H * (cell.I + H + 1)
+    size = cell.b.element_size()
+    if masked:
+        return size * (numbers + T * B * (cell.I + 1)) + T * B
+    return size * numbers
+
+
+def per_token(cell: Elman | LSTM | GRU) -> int:
+    """Numbers that the book's backward pass saves for each token and unit: Elman 1, LSTM 7, GRU 5 or 4."""
+    if isinstance(cell, LSTM):
+        return 7
+    if isinstance(cell, GRU):
+        return 5 if cell.reset == "after" else 4
+    if isinstance(cell, Elman):
+        return 1
+    raise ValueError(f"the formula is known for Elman, LSTM and GRU, got {type(cell).__name__}; use saved_bytes")
+
+
+def _buffers_of_states(cell: Elman | LSTM | GRU) -> int:
+    return 2 if isinstance(cell, LSTM) else 1
+
+
+def _counted(layer: Recurrent) -> Elman | LSTM | GRU:
+    """The cell of a layer whose saved bytes are known by formula."""
+    cell: Elman | LSTM | GRU = layer.cell
+    if layer.backend != "bptt" or layer.segment is not None or type(cell) not in (Elman, LSTM, GRU):
+        kind = type_before_parametrizations(cell).__name__
+        raise ValueError(
+            "the formula is known for Elman, LSTM and GRU with backend='bptt' and no segment, got "
+            f"{kind} with backend={layer.backend!r} and segment={layer.segment}; use saved_bytes, or plan"
+        )
+    return cell
+
+
+def parameter_bytes(model: nn.Module, copies: int = 4) -> int:
+    """Bytes of the trained parameters with what training adds to them, independent of B and T.
+
+    copies: 4 with Adam, the weight, its gradient and two moments, which in float32 makes 16 bytes each; 3 for
+    SGD with momentum, 2 for SGD, 1 for the weights alone.
+    Source: Kingma & Ba 2015, Adam: a method for stochastic optimization.
+    """
+    expect.positive("copies", copies)
+    return sum(copies * p.numel() * p.element_size() for p in model.parameters() if p.requires_grad)
+
+
+def training_bytes(layer: Recurrent, T: int, B: int, V: int = 0) -> int:
+    """Bytes of a training step with Adam: parameters, saved activations, inputs TBI and logits TBV.
+
+    V: the size of the read-out o_t = V h_t + c, whose (H + 1)V parameters and TBV logits count too; a
+    cross-entropy saves their logarithms of the softmax once more. With a vocabulary the logits are often the
+    largest part. Errors as in `layer_saved_bytes`.
+    """
+    cell = _counted(layer)
+    if not isinstance(V, int) or V < 0:
+        raise ValueError(f"V must be a whole number of at least 0, got {V!r}")
+    size = cell.b.element_size()
+    parameters = parameter_bytes(layer) + 4 * size * (cell.H + 1) * V
+    return parameters + layer_saved_bytes(layer, T, B) + size * T * B * (cell.I + 2 * V)
+
+
+def longest(memory: int, layer: Recurrent, B: int, V: int = 0) -> int:
+    """The largest T with training_bytes(layer, T, B, V) ≤ memory, in bytes. At 2B it is about one half of that
+    at B: what is limited is the number of tokens B·T.
+
+    Raises ValueError where not even one step fits.
+    """
+    expect.positive("memory", memory)
+    if training_bytes(layer, 1, B, V) > memory:
+        needed = training_bytes(layer, 1, B, V)
+        raise ValueError(f"memory must be at least {needed} bytes for one step of B={B}, got {memory}")
+    T, above = 1, 2
+    while training_bytes(layer, above, B, V) <= memory:
+        T, above = above, 2 * above
+    while above - T > 1:
+        middle = (T + above) // 2
+        T, above = (middle, above) if training_bytes(layer, middle, B, V) <= memory else (T, middle)
+    return T
+
+
+def token_budget(memory: int, layer: Recurrent, V: int = 0) -> int:
+    """The largest number of tokens B·T of one training step in `memory` bytes, however they are divided.
+
+    That is B·T for the longest single sequence; a larger B costs BH for each initial state on top of it.
+    """
+    return longest(memory, layer, 1, V)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Gradient checkpoints: a state kept every `segment` steps, of `segments` segments; `peak` as in `plan`.
+
+    extra: the share of forward steps that are computed a second time.
+    """
+
+    segment: int
+    segments: int
+    peak: float
+    extra: float
+
+
+def plan(T: int, s: float = 1.0, b: float = 1.0) -> Plan:
+    """The segment g that makes s⌈T/g⌉ + b g least: one state for each segment, one segment recomputed at a time.
+
+    s: size of a state, b: what a step saves, in one unit, such as BH numbers: s = 2, b = 7 for an LSTM, s = 1,
+    b = 5 for a GRU. Exact over all whole g, the smallest where several are equal; near g* ≈ √(sT/b), with
+    peak ≈ 2√(sbT) instead of bT. Give it to `Recurrent(cell, segment=plan(T, s, b).segment)`.
+    Every segment runs forward twice, so a step costs about one third more. At g = T nothing is gained, and
+    nothing is computed twice: that is the plan where b T + s is least.
+    Source: Chen, Xu, Zhang & Guestrin 2016, Training deep nets with sublinear memory cost.
+    """
+    expect.positive("T", T)
+    for name, size in (("s", s), ("b", b)):
+        if not 0 < size < float("inf"):
+            raise ValueError(f"{name} must be greater than 0 and finite, got {size}")
+    # For each number of segments the shortest segment will do, so these are all the candidates.
+    shortest = {-(-T // count) for count in range(1, T + 1)}
+    g = min(sorted(shortest), key=lambda length: s * -(-T // length) + b * length)
+    segments = -(-T // g)
+    return Plan(g, segments, s * segments + b * g, 0.0 if segments == 1 else 1.0)
+
+
+def _address(tensor: Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()

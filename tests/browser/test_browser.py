@@ -1,0 +1,348 @@
+"""The built site in a real browser, from disk and from a server, as its readers meet it."""
+
+import functools
+import http.server
+import re
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from built import AT_REST
+
+PAGES = ("index.html", "chapters/forward.html", "chapters/glossary.html", "search.html")
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="module", params=["file", "server"])
+def root(request: pytest.FixtureRequest, site: Path) -> Iterator[str]:
+    """The site's address: on disk, and on a server of this machine."""
+    if request.param == "file":
+        yield site.as_uri() + "/"
+        return
+    handler = functools.partial(Quiet, directory=str(site))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        server.shutdown()
+
+
+@pytest.fixture
+def page(browser: Any, root: str) -> Iterator[Any]:
+    """A page that notes what it should not do."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.complaints = []
+    page.on("request", lambda request: foreign(request.url, root) and page.complaints.append(request.url))
+    page.on("console", lambda said: said.type in ("error", "warning") and page.complaints.append(said.text))
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    yield page
+    context.close()
+
+
+def foreign(url: str, root: str) -> bool:
+    return not url.startswith((root, "data:", "blob:"))
+
+
+@pytest.mark.parametrize("edition", ["", "zh/"])
+@pytest.mark.parametrize("name", PAGES)
+def test_pages_ask_nobody_and_complain_of_nothing(page: Any, root: str, edition: str, name: str) -> None:
+    page.goto(f"{root}{edition}{name}")
+    page.wait_for_load_state("networkidle")
+    assert page.title()
+    assert page.complaints == []
+
+
+@pytest.mark.parametrize("edition", ["", "zh/"])
+def test_a_phone_scrolls_in_one_direction(page: Any, root: str, edition: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    for name in PAGES[:3]:
+        page.goto(f"{root}{edition}{name}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, f"{edition}{name}"
+
+
+def test_the_language_link_keeps_the_place(page: Any, root: str) -> None:
+    page.goto(f"{root}chapters/forward.html")
+    anchor = page.locator(".bd-article section section[id^=sec-]").nth(2).get_attribute("id")
+    page.goto(f"{root}chapters/forward.html#{anchor}")
+    page.locator(".language-switch").click()
+    page.wait_for_url(re.compile(f"zh/chapters/forward.html#{anchor}$"))
+    assert page.locator(f"#{anchor}").bounding_box()["y"] < 200
+    page.locator(".language-switch").click()
+    page.wait_for_url(re.compile(f"(?<!zh)/chapters/forward.html#{anchor}$"))
+    page.goto(f"{root}search.html?q=LSTM")  # what was searched for is kept too
+    page.locator(".language-switch").click()
+    page.wait_for_url(re.compile(r"zh/search.html\?q=LSTM$"))
+
+
+@pytest.mark.parametrize("edition", ["", "zh/"])
+def test_anchors_lead_to_their_headings(page: Any, root: str, edition: str) -> None:
+    """From one place of a long page to another, on a phone: nothing may change its height on the way."""
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{root}{edition}chapters/forward.html")
+    anchors = page.locator(".bd-article section section[id^=sec-]").evaluate_all("all => all.map(one => one.id)")
+    for anchor in anchors[:-2]:  # the last cannot come to the top
+        page.goto(f"{root}{edition}chapters/forward.html#{anchor}")
+        page.evaluate(AT_REST)
+        assert 0 <= page.locator(f"#{anchor}").bounding_box()["y"] < 200, anchor
+
+
+# Whether a place is laid out, as sections beyond the screen are not.
+LAID_OUT = "one => one.checkVisibility({ contentVisibilityAuto: true })"
+
+
+@pytest.mark.parametrize("way", ["link", "address", "other page", "key", "pause"])
+def test_what_is_far_is_laid_out_when_it_is_asked_for(page: Any, root: str, way: str) -> None:
+    """The far end of a long page, on a phone: until then it costs nothing, and then it is where it should be."""
+    page.set_viewport_size({"width": 390, "height": 844})
+    chapter = f"{root}chapters/forward.html"
+    page.goto(chapter)
+    heading = page.locator(".bd-article > section > section[id^=sec-]").nth(-4).locator("h2")
+    anchor = heading.locator("..").get_attribute("id")
+    assert page.locator("h1").evaluate(LAID_OUT)
+    assert not heading.evaluate(LAID_OUT)
+    if way == "link":
+        page.locator(f"a[href='#{anchor}']").first.evaluate("link => link.click()")
+    elif way == "address":
+        page.evaluate("place => (location.hash = place)", anchor)
+    elif way == "other page":
+        page.goto(f"{root}index.html")
+        page.goto(f"{chapter}#{anchor}")
+    elif way == "key":
+        page.keyboard.press("Shift")
+    else:
+        page.wait_for_function("!('far' in document.documentElement.dataset)")
+    assert page.locator("section > h2").last.evaluate(LAID_OUT)
+    if anchor in page.url:
+        page.evaluate(AT_REST)
+        assert 0 <= heading.bounding_box()["y"] < 200
+
+
+def test_an_explorable_that_nobody_sees_yet_answers(page: Any, root: str) -> None:
+    """Its readouts follow the slider before its picture is drawn, as for those who listen to the page."""
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{root}chapters/gru.html")
+    figure = page.locator(".explorer").last
+    assert not figure.evaluate(LAID_OUT)
+    before = figure.locator("[role=status]").text_content()
+    slide = "one => { one.value = one.value === '0' ? 1 : 0; one.dispatchEvent(new Event('input')); }"
+    figure.locator("input[type=range]").last.evaluate(slide)
+    assert figure.locator("[role=status]").text_content() != before
+    assert not figure.evaluate(LAID_OUT)
+
+
+def test_a_page_that_is_loaded_again_shows_the_same_place(page: Any, root: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{root}chapters/forward.html")
+    for _ in range(5):
+        page.mouse.wheel(0, 2000)
+        page.evaluate(AT_REST)
+    seen = "all => all.map(one => [one.textContent, one.getBoundingClientRect().y]).find(([, y]) => y > 0)"
+    words, y = page.locator("section > h2, section > h3").evaluate_all(seen)
+    page.reload()
+    page.evaluate(AT_REST)
+    again, where = page.locator("section > h2, section > h3").evaluate_all(seen)
+    assert words == again
+    assert abs(where - y) < 5
+
+
+@pytest.mark.parametrize(
+    ("edition", "query"),
+    [("zh/", "激活函数"), ("zh/", "函数"), ("zh/", "门"), ("zh/", "softmax"), ("", "activation"), ("", "hidden state")],
+)
+def test_the_search_finds_the_chapter(page: Any, root: str, edition: str, query: str) -> None:
+    page.goto(f"{root}{edition}search.html?q={query}")
+    page.wait_for_selector(f"#search-results li a[href*='{'notation' if query == '门' else 'forward'}.html']")
+    assert page.complaints == []
+
+
+@pytest.mark.parametrize("edition", ["", "zh/"])
+def test_the_search_finds_the_home_page(page: Any, root: str, edition: str) -> None:
+    page.goto(f"{root}{edition}search.html?q=Binder")
+    page.locator("#search-results li a[href*='index.html']").click()
+    page.wait_for_url(re.compile(f"{re.escape(root + edition)}index.html"))
+    assert page.locator(".bd-article h1").count() == 1
+    assert page.complaints == []
+
+
+@pytest.mark.parametrize(
+    ("edition", "query", "first"),
+    [
+        ("", "forget gate", "lstm"),
+        ("", "Kalman", "smoothing"),
+        ("", "spectral radius", "flow"),
+        ("zh/", "遗忘门", "lstm"),
+        ("zh/", "卡尔曼", "smoothing"),
+        ("zh/", "谱半径", "flow"),
+        ("zh/", "时间常数", "timescale"),
+    ],
+)
+def test_the_page_that_says_most_of_it_comes_first(page: Any, root: str, edition: str, query: str, first: str) -> None:
+    page.goto(f"{root}{edition}search.html?q={query}")
+    found = page.locator("#search-results li a").first.get_attribute("href")
+    assert found.split("/")[-1].startswith(f"{first}.html")
+
+
+@pytest.mark.parametrize(
+    ("query", "first", "begins"),
+    [
+        ("time constant", "timescale", "7. Time constants"),  # three titles have one of the words, one has both
+        ("glossary", "glossary", "Glossary One idea"),  # no page has the stem, glossari
+        ("RTS", "smoothing", "..."),  # its stem, rt, is in many words
+    ],
+)
+def test_the_best_page_comes_first_in_its_own_words(page: Any, root: str, query: str, first: str, begins: str) -> None:
+    page.goto(f"{root}search.html?q={query}")
+    result = page.locator("#search-results li").first
+    assert result.locator("a").get_attribute("href").startswith(f"chapters/{first}.html")
+    if root.startswith("http"):  # from disk a browser may not fetch a page for its summary
+        result.locator("p.context .highlighted").first.wait_for()
+        summary = " ".join(result.locator("p.context").inner_text().split())
+        assert summary.startswith(begins), summary
+        assert "Report an error" not in summary
+    assert page.complaints == []
+
+
+def test_hints_and_solutions_open_by_keyboard(page: Any, root: str) -> None:
+    page.goto(f"{root}chapters/forward.html")
+    fold = page.locator("details.fold-solution").first
+    assert not fold.evaluate("fold => fold.open")
+    fold.locator("summary").focus()
+    page.keyboard.press("Enter")
+    assert fold.evaluate("fold => fold.open")
+    assert "✓" in fold.inner_text()
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_menus_open_by_mouse_and_close(page: Any, root: str, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(f"{root}chapters/forward.html")
+    for name in ("launch", "source", "download"):
+        button, menu = page.locator(f".dropdown-{name} > button"), page.locator(f".dropdown-{name} > ul")
+        assert not menu.is_visible()
+        button.click()
+        assert button.get_attribute("aria-expanded") == "true"
+        box = menu.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+        assert box["y"] >= button.bounding_box()["y"]
+        assert page.locator(".dropdown-menu.show").count() == 1  # the one before it has closed
+    button.click()
+    assert not menu.is_visible()
+    button.click()
+    page.mouse.click(30, 700)
+    assert not menu.is_visible()
+    assert button.get_attribute("aria-expanded") == "false"
+    assert page.complaints == []
+
+
+def test_menus_open_by_keyboard(page: Any, root: str) -> None:
+    page.goto(f"{root}chapters/forward.html")
+    button, menu = page.locator(".dropdown-launch > button"), page.locator(".dropdown-launch > ul")
+    focused = "document.activeElement.textContent.trim()"
+    button.focus()
+    page.keyboard.press("Enter")
+    assert menu.is_visible()
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate(focused) == "Open in Binder"
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate(focused) == "Open in Colab"
+    page.keyboard.press("Escape")
+    assert not menu.is_visible()
+    assert button.evaluate("button => button === document.activeElement")
+    page.keyboard.press("ArrowDown")
+    assert menu.is_visible()
+    for _ in range(3):
+        page.keyboard.press("Tab")
+    assert not menu.is_visible()  # the focus has left it
+
+
+def test_the_way_back_to_the_top(page: Any, root: str) -> None:
+    """On a phone; on wide screens the theme leaves it out."""
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{root}chapters/forward.html")
+    button = page.locator("#pst-back-to-top")
+    page.mouse.wheel(0, 3000)
+    page.wait_for_function("scrollY === 3000")
+    page.evaluate(AT_REST)  # the page hears of it with the next frame
+    assert not button.is_visible()
+    page.mouse.wheel(0, -500)
+    button.click()
+    page.wait_for_function("scrollY === 0")
+
+
+# What a copy puts on the clipboard, read where the page has just put it.
+COPIED = """addEventListener("copy", (event) => (window.copied = event.clipboardData.getData("text/plain")))"""
+
+
+@pytest.mark.parametrize("edition", ["", "zh/"])
+def test_formulas_are_copied_as_tex(page: Any, root: str, edition: str) -> None:
+    page.goto(f"{root}{edition}chapters/forward.html")
+    page.evaluate(COPIED)
+    paragraph = page.locator("#sec-forward-recurrence > p", has=page.locator(".katex")).first
+    paragraph.evaluate("node => getSelection().selectAllChildren(node)")
+    page.evaluate("document.execCommand('copy')")
+    text = page.evaluate("window.copied")
+    sources = paragraph.locator("annotation").all_text_contents()
+    assert sources
+    for source in sources:
+        assert text.count(f"${source.strip()}$") >= 1
+    assert not re.search("[\u200b\u2061]", text)
+    # from the middle of a formula: the formula is whole
+    paragraph.locator(".katex .mord").first.evaluate(
+        "node => getSelection().setBaseAndExtent(node, 0, node.closest('p'), node.closest('p').childNodes.length)"
+    )
+    page.evaluate("document.execCommand('copy')")
+    assert page.evaluate("window.copied").startswith(f"${sources[0].strip()}$")
+    # text without formulas is the browser's own affair
+    page.evaluate("getSelection().selectAllChildren(document.querySelector('.bd-article h1'))")
+    page.evaluate("document.execCommand('copy')")
+    assert page.evaluate("window.copied") == ""
+    assert page.complaints == []
+
+
+def test_a_button_copies_a_displayed_formula(page: Any, root: str) -> None:
+    page.goto(f"{root}chapters/forward.html")
+    page.evaluate(COPIED)
+    assert page.locator(".copy-formula").count() == 0
+    for formula in page.locator(".formula").all()[:3]:
+        formula.hover()
+        button = formula.locator(".copy-formula")
+        button.click()
+        source = formula.locator("annotation").text_content().strip()
+        assert page.evaluate("window.copied").strip() == f"$$\n{source}\n$$"
+        assert button.inner_text() == "✓"
+    assert page.locator(".copy-formula").count() == 1
+
+
+@pytest.mark.parametrize("edition", ["", "zh/"])
+def test_wide_formulas_scroll_by_themselves(page: Any, root: str, edition: str) -> None:
+    """On the smallest phone; their numbers stay in sight, and links to them lead there."""
+    page.set_viewport_size({"width": 320, "height": 700})
+    page.goto(f"{root}{edition}chapters/forward.html")
+    page.keyboard.press("Shift")  # lays all of it out
+    page.add_style_tag(content=".formula-body .katex { width: 500px }")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    bodies = page.locator(".formula-body").all()
+    assert bodies
+    for body in bodies:
+        wide, room = body.evaluate("body => [body.scrollWidth, body.clientWidth]")
+        assert wide > room
+        body.evaluate("body => (body.scrollLeft = 40)")
+        assert body.evaluate("body => body.scrollLeft") == 40
+    numbers = page.locator(".formula .eqno").all()
+    assert len(numbers) > 3
+    for place, number in enumerate(numbers, 1):
+        box = number.bounding_box()
+        assert box["x"] + box["width"] <= 320
+        assert number.inner_text().startswith(f"(1.{place})")
+    links = page.locator("a[href^='#equation-eq-forward']:not(.headerlink)").all()
+    assert links
+    for link in links:
+        target = page.locator(f"[id='{link.get_attribute('href')[1:]}']")
+        assert link.text_content() == re.match(r"\(1\.\d+\)", target.locator(".eqno").text_content())[0]
