@@ -2,9 +2,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+# The files of tests side by side, each in one process, in their order: the longest stand first.
+PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 TORCH := $(shell grep '^torch==' constraints.txt)
 
-.PHONY: book test lint serve lab bench sabotage audit offline pdf card clean
+.PHONY: book test check lint serve lab bench sabotage audit offline pdf card clean
 
 book: $(INSTALLED)
 	$(BIN)/jupyter-book build -W --keep-going --quiet .
@@ -12,7 +14,16 @@ book: $(INSTALLED)
 	@echo "中文:    $(CURDIR)/_build/html/zh/index.html"
 
 test: $(INSTALLED) lint
-	$(BIN)/python -m pytest
+	$(PYTEST)
+
+# In two minutes, without building the site; one chapter, all that is tested of it: make check CHAPTER=lstm
+check: $(INSTALLED) lint
+ifdef CHAPTER
+	$(PYTEST) chapters/$(CHAPTER).md tests/text tests/check -k '$(CHAPTER)'
+	$(BIN)/python tests/sabotage.py $(CHAPTER)
+else
+	$(PYTEST) tests/science tests/check tests/text
+endif
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -9,7 +9,7 @@ from sphinx.transforms import SphinxTransform
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx_exercise.nodes import exercise_enumerable_node, solution_node
 
-from booktools import exercises
+from booktools import evidence, exercises
 from booktools.languages import SEPARATOR, localised, only_bar
 from booktools.pages import language
 from rnnbook.check import hints_of
@@ -120,6 +120,18 @@ def fold_exercises(app: Sphinx, doctree: nodes.document) -> None:
             open_solution = []
 
 
+def fold_checked(app: Sphinx, doctree: nodes.document) -> None:
+    """Fold the cells of assertions away under the number of statements that they check."""
+    lang = language(app.config)
+    for cell in list(_code_cells(doctree)):
+        if "tag_checked" in cell["classes"]:
+            source = next(cell.findall(nodes.literal_block))
+            fold = Fold(kind="checked", title=evidence.title(source.astext(), lang))
+            cell["hide_mode"] = ""  # it would be folded twice
+            cell.replace_self(fold)
+            fold.append(cell)
+
+
 def unwrap_exercises(app: Sphinx, doctree: nodes.document) -> None:
     """sphinx-exercise wraps every exercise and solution in a section, all with the same id."""
     for section in list(doctree.findall(nodes.section)):
@@ -226,5 +238,6 @@ def setup(app: Sphinx) -> None:
     app.connect("doctree-read", localise_figures)
     app.connect("doctree-read", unwrap_exercises)
     app.connect("doctree-read", fold_exercises)
+    app.connect("doctree-read", fold_checked)
     app.connect("doctree-read", hold_punctuation)
     app.connect("doctree-read", frame_head)

@@ -14,7 +14,7 @@ from myst_nb.core.read import read_myst_markdown_notebook
 from nbformat import NotebookNode
 from sphinx.application import Sphinx
 
-from booktools import ROOT, exercises, repository
+from booktools import ROOT, evidence, exercises, repository
 from booktools.languages import keep_language
 from booktools.pages import has_code, language
 from booktools.plain import References, caption, plain
@@ -74,9 +74,13 @@ def finished(notebook: NotebookNode, references: References, lang: str, *, solut
             text = plain(cell.source, references, lang, solutions=solutions)
             cells += [nbformat.v4.new_markdown_cell(text)] if text else []
             continue
-        hidden = "hide-input" in cell.metadata.get("tags", [])
-        metadata = {"jupyter": {"source_hidden": True}} if hidden else {}
-        cells.append(nbformat.v4.new_code_cell(cell.source, metadata=metadata))
+        tags, source = cell.metadata.get("tags", []), cell.source
+        # JupyterLab hides what is marked source_hidden; Colab shows a form by its title.
+        metadata: dict[str, object] = {"jupyter": {"source_hidden": True}} if "hide-input" in tags else {}
+        if "checked" in tags:
+            metadata["cellView"] = "form"
+            source = f"# @title {evidence.title(source, lang)}\n{source}"
+        cells.append(nbformat.v4.new_code_cell(source, metadata=metadata))
         if figure:
             cells.append(nbformat.v4.new_markdown_cell(caption(figure, references, lang)))
     for number, cell in enumerate(cells):
