@@ -1,17 +1,21 @@
 """Every chapter has the parts and the size that a reader of the others expects."""
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import yaml
+from first_form import FIRST_FORM
 
+from booktools.evidence import statements
 from booktools.exercises import checked_id, has_solution
 from chapters import CHAPTERS, FENCED, ROOT, code_cells, pairs
 
 TAUGHT = [path for path in CHAPTERS if "```{exercise}" in path.read_text("utf8")]
 taught = pytest.mark.parametrize("path", TAUGHT, ids=lambda path: path.stem)
-ASIDE = {"exercise", "check", "explorable"}
+second = pytest.mark.parametrize("path", [p for p in TAUGHT if p.stem not in FIRST_FORM], ids=lambda path: path.stem)
+ASIDE = {"exercise", "check", "explorable", "drawing", "checked"}
 
 
 def tags(options: str) -> set[str]:
@@ -21,6 +25,7 @@ def tags(options: str) -> set[str]:
 
 def test_there_are_chapters() -> None:
     assert "forward" in {path.stem for path in TAUGHT}
+    assert set(FIRST_FORM) <= {path.stem for path in TAUGHT}
 
 
 def test_every_page_is_in_the_table_of_contents() -> None:
@@ -31,25 +36,97 @@ def test_every_page_is_in_the_table_of_contents() -> None:
     assert not left_out, f"add to _toc.yml: {sorted(left_out)}"
 
 
+@dataclass(frozen=True)
+class Form:
+    """The bounds of a chapter: each pair from, to."""
+
+    words: tuple[int, int]
+    characters: tuple[int, int]
+    cells: tuple[int, int]
+    lines: int
+    exercises: tuple[int, int]
+    moving: tuple[int, int]
+    drawings: tuple[int, int]
+    claims: tuple[str, str]
+
+
+FIRST = Form((1500, 3500), (2500, 6000), (8, 18), 22, (3, 5), (1, 3), (0, 4), ("What the sources say", "原文怎么说"))
+CLAIMS = ("Common claims, measured", "常见说法，实测")
+SECOND = Form((1800, 4000), (3000, 7500), (8, 20), 20, (6, 8), (2, 4), (2, 4), CLAIMS)
+
+
+def form(path: Path) -> Form:
+    return FIRST if path.stem in FIRST_FORM else SECOND
+
+
+def within(name: str, what: str, count: int, bounds: tuple[int, int]) -> None:
+    low, high = bounds
+    assert low <= count <= high, f"{name}: {count} {what}; a chapter has {low} to {high}"
+
+
+def readable(text: str) -> str:
+    """Prose without its code, formulas and labels."""
+    return re.sub(r"\$\$.*?\$\$|\$[^$]*\$|`[^`]*`|^\([\w:.-]+\)=$", " ", FENCED.sub("", text), flags=re.M | re.S)
+
+
+def words(text: str) -> int:
+    return len(re.findall(r"[A-Za-z][\w'’-]*", text))
+
+
+def characters(text: str) -> int:
+    return len(re.findall(r"[\u3400-\u9fff]", text))
+
+
 @taught
 def test_sizes(path: Path) -> None:
-    """Prose without formulas and code: 1,500 to 3,500 English words, 2,500 to 6,000 Han characters."""
-    english, chinese = ("\n".join(FENCED.sub("", pair[side].text) for pair in pairs(path)) for side in (0, 1))
-    words = len(re.findall(r"[A-Za-z][\w'’-]*", re.sub(r"\$[^$]*\$|`[^`]*`|^\([\w:.-]+\)=$", " ", english, flags=re.M)))
-    characters = len(re.findall(r"[\u3400-\u9fff]", chinese))
-    print(path.stem, words, characters)
-    assert 1500 <= words <= 3500, f"{path.name} has {words} English words; a chapter has 1,500 to 3,500"
-    assert 2500 <= characters <= 6000, f"{path.name} has {characters} Han characters; a chapter has 2,500 to 6,000"
+    english, chinese = (readable("\n".join(pair[side].text for pair in pairs(path))) for side in (0, 1))
+    within(path.name, "English words", words(english), form(path).words)
+    within(path.name, "Han characters", characters(chinese), form(path).characters)
 
 
 @taught
 def test_cells(path: Path) -> None:
-    """8 to 18 cells of code, of about 20 lines, besides the set-up and what readers answer or move."""
+    """Cells of code that are read, besides the set-up and what readers answer, move, look at or unfold."""
     code = [(line, body) for line, options, body in code_cells(path) if not tags(options) & ASIDE][1:]
-    long = [f"{path.name}:{line}: {body.count(chr(10)) + 1} lines" for line, body in code if body.count("\n") >= 22]
-    assert not long, f"cells of more than 22 lines; what is longer belongs in rnnbook: {long}"
-    print(path.stem, len(code))
-    assert 8 <= len(code) <= 18, f"{path.name} has {len(code)} cells of code; a chapter has 8 to 18"
+    lines = form(path).lines
+    long = [f"{path.name}:{line}: {body.count(chr(10)) + 1}" for line, body in code if body.count("\n") >= lines]
+    assert not long, f"cells of more than {lines} lines; what is longer belongs in rnnbook: {long}"
+    within(path.name, "cells of code", len(code), form(path).cells)
+
+
+@second
+def test_assertions_stand_in_cells_of_their_own(path: Path) -> None:
+    for line, options, code in code_cells(path):
+        where, said = f"{path.name}:{line}", tags(options)
+        if "checked" in said:
+            assert "hide-input" in said, f"{where}: a cell of assertions is tagged [checked, hide-input]"
+            assert statements(code), f"{where}: the tag checked belongs to cells that assert something"
+            assert not re.search(r"\b(print|show|display)\(", code), f"{where}: what is seen stands in the cell before"
+        elif not said & {"exercise", "check"}:
+            assert not statements(code), f"{where}: assertions go into a cell behind, tagged [checked, hide-input]"
+
+
+@second
+def test_paragraphs_are_short(path: Path) -> None:
+    for english, chinese in pairs(path):
+        for prose, count, limit in ((english, words, 110), (chinese, characters, 220)):
+            for paragraph in re.split(r"\n\s*\n", FENCED.sub("", prose.text)):
+                items = re.split(r"^\s*(?:[-*+]|\d+[.)]|\|)\s", paragraph, flags=re.M)
+                assert all(count(readable(item)) < limit for item in items), f"{prose.where}: {paragraph[:60]} …"
+
+
+@second
+def test_readers_commit_themselves(path: Path) -> None:
+    """Before a key result they place a mark or choose an answer, at least once in a chapter."""
+    assert any("guess=" in code for _, _, code in code_cells(path)), f"{path.name} has no Explorer(…, guess=…)"
+
+
+@second
+def test_claims_are_few(path: Path) -> None:
+    for title in CLAIMS:
+        box = re.search(rf"^(:{{3,}}|`{{3,}}){{admonition}} {title}$(.*?)^\1$", path.read_text("utf8"), re.M | re.S)
+        assert box, f"{path.name} lacks the box {title!r}"
+        assert 1 <= len(re.findall(r"^- ", box[2], re.M)) <= 4, f"{path.name}: {title!r} has one to four claims"
 
 
 @taught
@@ -79,13 +156,13 @@ def test_parts(path: Path) -> None:
         "**预备知识**",
         "**Time**",
         "**用时**",
-        "{admonition} What the sources say",
-        "{admonition} 原文怎么说",
+        *(f"{{admonition}} {title}" for title in form(path).claims),
     ):
         assert text.count(part) == 1, f"{path.name} has {part!r} {text.count(part)} times, not once"
     exercises = re.findall(r"^:label: (.+)$", text, re.M)
     wanted = [f"{name}-{n}" for n in range(1, len(exercises) // 2 + 1)]
     assert exercises[::2] == exercises[1::2] == wanted, f"{path.name}: labels of exercises are {wanted}, in order"
-    assert 3 <= len(wanted) <= 5, f"{path.name} has {len(wanted)} exercises; a chapter has 3 to 5"
-    explorables = [options for _, options, _ in code_cells(path) if "explorable" in tags(options)]
-    assert 1 <= len(explorables) <= 3, f"{path.name} has {len(explorables)} explorables; a chapter has 1 to 3"
+    within(path.name, "exercises", len(wanted), form(path).exercises)
+    for tag, bounds in (("explorable", form(path).moving), ("drawing", form(path).drawings)):
+        shown = [options for _, options, _ in code_cells(path) if tag in tags(options)]
+        within(path.name, f"cells with the tag {tag}", len(shown), bounds)
