@@ -6,7 +6,7 @@ INSTALLED := .venv/.installed
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 TORCH := $(shell grep '^torch==' constraints.txt)
 
-.PHONY: book test check lint serve lab bench sabotage audit offline pdf card clean
+.PHONY: book test check chapter lint serve lab bench sabotage audit offline pdf clean
 
 book: $(INSTALLED)
 	$(BIN)/jupyter-book build -W --keep-going --quiet .
@@ -24,6 +24,10 @@ ifdef CHAPTER
 else
 	$(PYTEST) tests/science tests/check tests/text
 endif
+
+# Its skeleton, in both languages, behind the last chapter or behind AFTER: make chapter NAME=x AFTER=gru
+chapter: $(INSTALLED)
+	$(BIN)/python -m booktools.chapter $(NAME) $(if $(AFTER),--after $(AFTER))
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -55,9 +59,6 @@ offline: book
 
 pdf: book
 	$(BIN)/python -m booktools.pdf
-
-card: $(INSTALLED)
-	$(BIN)/python -m booktools.card
 
 clean:
 	rm -rf _build .venv

@@ -11,6 +11,7 @@ from sphinx.application import Sphinx
 from booktools import ROOT
 from booktools.languages import LANGUAGES, TAG
 from booktools.pages import language, site_address
+from booktools.words import words
 
 Context = dict[str, Any]
 
@@ -20,11 +21,6 @@ SENTENCE = re.compile(r".*?(?:[.?!](?=\s|$)|[。？！]|$)")
 FORMULA = "\0"
 CARD = "_static/card.png"
 CARD_SIZE = (1200, 630)
-# Of the pages that have no text of their own.
-DESCRIPTIONS = {
-    "search": {"en": "Search every page of {book}.", "zh": "在《{book}》全书中搜索。"},
-}
-PLAIN = {"en": "{title}: a page of {book}.", "zh": "《{book}》的一页：{title}。"}
 NOT_PROSE = (nodes.figure, nodes.table, nodes.Admonition, nodes.citation, nodes.footnote, nodes.container)
 
 
@@ -80,7 +76,8 @@ def describe(app: Sphinx, pagename: str, template: str, context: Context, doctre
     lang, book = language(app.config), app.config.html_title
     title = html.unescape(re.sub(r"<[^>]+>", "", context.get("title") or book))
     text = description(doctree, lang) if doctree is not None else ""
-    about = text or DESCRIPTIONS.get(pagename, PLAIN)[lang].format(book=book, title=title)
+    known = words("descriptions", lang)
+    about = text or known.get(pagename, known["other"]).format(book=book, title=title)
     tags = {
         "og:type": "website",
         "og:site_name": book,

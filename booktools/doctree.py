@@ -12,9 +12,8 @@ from sphinx_exercise.nodes import exercise_enumerable_node, solution_node
 from booktools import evidence, exercises
 from booktools.languages import SEPARATOR, localised, only_bar
 from booktools.pages import language
+from booktools.words import words
 from rnnbook.check import hints_of
-
-FOLDS = {"en": {"hint": "Hint", "solution": "Solution"}, "zh": {"hint": "提示", "solution": "参考解答"}}
 
 
 class LabelsAsAnchors(SphinxTransform):
@@ -223,7 +222,7 @@ def _paragraph(text: str) -> nodes.paragraph:
 
 
 def _fold(lang: str, kind: str, *inside: nodes.Node, number: int | None = None) -> Fold:
-    title = FOLDS[lang][kind] + (f" {number}" if number else "")
+    title = words("folds", lang)[kind] + (f" {number}" if number else "")
     fold = Fold(kind=kind, title=title)
     fold.extend(inside)
     return fold

@@ -5,13 +5,10 @@ it, the Chinese one into `_build/html/zh`.
 """
 
 import os
-import re
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from sphinx.application import Sphinx
-from sphinx.builders.html import StandaloneHTMLBuilder
 from sphinx.config import Config
 from sphinx.util import logging
 
@@ -20,41 +17,7 @@ from booktools.languages import keep_language
 from booktools.pages import language
 
 log = logging.getLogger(__name__)
-HOME = "chapters/index"
-DOCNAMES = re.compile(r'"docnames":\s*\[[^\]]*\]')
 FIGURE_WORDS = ROOT / "chapters" / "figure-words.yml"
-
-
-class BookBuilder(StandaloneHTMLBuilder):
-    """Sphinx's HTML with the home page at the root of each edition."""
-
-    def get_target_uri(self, docname: str, typ: str | None = None) -> str:
-        return super().get_target_uri("index" if docname == HOME else docname, typ)
-
-    def get_outfilename(self, pagename: str) -> str:
-        return super().get_outfilename("index" if pagename == HOME else pagename)
-
-    def init_templates(self) -> None:
-        super().init_templates()
-        render, lang = self.templates.render, language(self.config)
-        self.templates.render = lambda name, context: pages.finished(render(name, context), lang)
-
-    def load_indexer(self, docnames: Iterable[str]) -> None:
-        self._rename_in_index('"index"', f'"{HOME}"')
-        super().load_indexer(docnames)
-
-    def dump_search_index(self) -> None:
-        super().dump_search_index()
-        if self.indexer is not None:
-            Path(self.outdir, "_static", search.RANKS).write_text(search.ranks(self.env, self.indexer.lang), "utf8")
-        self._rename_in_index(f'"{HOME}"', '"index"')
-
-    def _rename_in_index(self, old: str, new: str) -> None:
-        """The search links to pages by the names in its index; Sphinx, which reads it again, knows only its own."""
-        path = Path(self.outdir, self.searchindex_filename or "searchindex.js")
-        if path.exists():
-            text = path.read_text("utf8")
-            path.write_text(DOCNAMES.sub(lambda found: found[0].replace(old, new), text, count=1), "utf8")
 
 
 def configure(app: Sphinx, config: Config) -> None:
@@ -71,6 +34,13 @@ def configure(app: Sphinx, config: Config) -> None:
 
 def read_one_language(app: Sphinx, docname: str, source: list[str]) -> None:
     source[0] = keep_language(source[0], language(app.config))
+
+
+def rank_pages(app: Sphinx, exception: Exception | None) -> None:
+    """Tell the search which page says most of a word, wherever the index was written."""
+    indexer = getattr(app.builder, "indexer", None)
+    if exception is None and indexer is not None:
+        Path(app.outdir, "_static", search.RANKS).write_text(search.ranks(app.env, indexer.lang), "utf8")
 
 
 def drop_old_images(app: Sphinx, exception: Exception | None) -> None:
@@ -106,17 +76,19 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("book_launch", [], "html")
     app.add_config_value("book_digest", "", "env")
     app.add_config_value("comments_config", {}, "")  # Jupyter Book sets it for an extension that we leave out
-    app.add_builder(BookBuilder, override=True)
     app.add_search_language(search.BigramChinese)
     app.connect("config-inited", configure, priority=100)  # before those who read the settings
     app.connect("config-inited", pages.configure, priority=100)
     app.connect("config-inited", pages.localise_parts, priority=950)  # after the table of contents is read
+    app.connect("source-read", ledger.expand, priority=400)  # whole, in both languages
     app.connect("source-read", read_one_language)
     app.connect("html-page-context", pages.add_languages, priority=400)
     app.connect("html-page-context", pages.share_scripts)
     app.connect("html-page-context", pages.add_buttons, priority=600)
     app.connect("html-page-context", ledger.add_filters)
     app.connect("html-page-context", search.add_ranks)
+    app.connect("html-page-context", pages.finish, priority=990)  # when all others have had their say
+    app.connect("build-finished", rank_pages)
     app.connect("build-finished", drop_old_images)
     app.connect("build-finished", translate_figures)
     app.connect("build-finished", notebooks.publish)

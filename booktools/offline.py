@@ -13,7 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from booktools import ROOT
+from booktools.edits import replaced
 from booktools.languages import LANGUAGES, TAG
+from booktools.words import words
 
 NAME = "memory-in-a-loop"
 PLACE = ROOT / "_build" / "offline"
@@ -21,16 +23,7 @@ SWITCH = re.compile(r'(<a class="btn btn-sm language-switch" href=")[^"]*("[^>]*
 OFFERED = "offline"  # the folder of an edition that holds its archive and PDF
 OFFER = re.compile(r'<p class="take-along">.*?</p>\n', re.S)
 USE = re.compile(r'<section id="sec-index-use">.*?(?=</section>)', re.S)
-SENTENCE = {"en": "<strong>Take it along</strong>: {}.", "zh": "<strong>带走</strong>：{}。"}
-BETWEEN = {"en": "; or ", "zh": "；或者下载 "}
-KINDS = {
-    "zip": {
-        "en": '<a href="{}" download>the whole site as an archive</a> ({}), which needs no connection: '
-        "unpack it and open <code>index.html</code>",
-        "zh": '<a href="{}" download>整个网站的压缩包</a>（{}），解压后打开 <code>index.html</code>，不用联网',
-    },
-    "pdf": {"en": '<a href="{}" download>a PDF</a> ({})', "zh": '<a href="{}" download>PDF</a>（{}）'},
-}
+KINDS = ("zip", "pdf")
 ONLY_PUBLISHED = ("404.html", "robots.txt", "sitemap.xml", "objects.inv")
 BEGINNING = (1980, 1, 1, 0, 0, 0)  # the same content makes the same archive
 
@@ -47,25 +40,22 @@ def files(site: Path, lang: str) -> Iterator[tuple[Path, str]]:
 
 def detached(page: str) -> str:
     """The page with its language link to the published site, where the other language is, and without the offer."""
-    return SWITCH.sub(r"\1\3\2", OFFER.sub("", page))
+    return replaced(SWITCH, lambda link: link[1] + link[3] + link[2], OFFER.sub("", page))
 
 
 def publish(site: Path, lang: str, place: Path) -> None:
     """Put what `place` holds of an edition into the site, and name it on the home page."""
     edition = site / {"en": "", "zh": "zh"}[lang]
     (edition / OFFERED).mkdir(exist_ok=True)
-    offers = []
-    for kind, words in KINDS.items():
+    offers, said = [], words("offline", lang)
+    for kind in KINDS:
         file = place / f"{NAME}-{lang}.{kind}"
         if file.exists():
             shutil.copyfile(file, edition / OFFERED / file.name)
-            offers.append(words[lang].format(f"{OFFERED}/{file.name}", f"{file.stat().st_size / 1e6:.1f} MB"))
-    offer = f'<p class="take-along">{SENTENCE[lang].format(BETWEEN[lang].join(offers))}</p>\n'
+            offers.append(said[kind].format(f"{OFFERED}/{file.name}", f"{file.stat().st_size / 1e6:.1f} MB"))
+    offer = f'<p class="take-along">{said["sentence"].format(said["between"].join(offers))}</p>\n'
     home = edition / "index.html"
-    page, found = USE.subn(lambda use: use[0] + offer, OFFER.sub("", home.read_text("utf8")))
-    if found != 1:
-        raise ValueError(f"{home} has {found} sections sec-index-use to name the archive in, where one is expected")
-    home.write_text(page, "utf8")
+    home.write_text(replaced(USE, lambda use: use[0] + offer, OFFER.sub("", home.read_text("utf8"))), "utf8")
 
 
 def pack(site: Path, lang: str, place: Path) -> Path:

@@ -3,6 +3,7 @@
 import gettext
 import html
 import re
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote
@@ -14,106 +15,55 @@ from sphinx.locale import translators
 from sphinx.util import logging
 
 from booktools import ROOT, repository
+from booktools.edits import replaced
 from booktools.languages import LANGUAGES, NAME, TAG, localised
+from booktools.words import words
 
 log = logging.getLogger(__name__)
 Context = dict[str, Any]
 
-# The interface's words that the theme does not translate, or translates badly.
-WORDS = {
-    "en": {
-        "launch": "Launch this chapter",
-        "Binder": "Open in Binder",
-        "Colab": "Open in Colab",
-        "source": "Source",
-        "repository": "Repository",
-        "issue": "Report an error",
-        "download": "Download",
-        "notebook": "Notebook (.ipynb)",
-        "print": "Print or save as PDF",
-        "fullscreen": "Full screen",
-    },
-    "zh": {
-        "launch": "在线运行本章",
-        "Binder": "在 Binder 中打开",
-        "Colab": "在 Colab 中打开",
-        "source": "源码",
-        "repository": "代码仓库",
-        "issue": "报告错误",
-        "download": "下载",
-        "notebook": "笔记本（.ipynb）",
-        "print": "打印或存为 PDF",
-        "fullscreen": "全屏",
-    },
-}
-CHINESE_SETTINGS = {
-    "nb_code_prompt_show": "显示代码",
-    "nb_code_prompt_hide": "隐藏代码",
-}
-# What the Chinese catalogues of Sphinx and its themes lack.
-CHINESE_MESSAGES = {
-    "Skip to main content": "跳到正文",
-    "Back to top": "回到顶部",
-    "Color mode": "颜色模式",
-    "Light": "浅色",
-    "Dark": "深色",
-    "System Settings": "跟随系统",
-    "Site navigation": "网站导航",
-    "Section Navigation": "章节导航",
-    "On this page": "本页目录",
-    "Breadcrumb": "当前位置",
-    "Version warning": "版本提示",
-    "previous page": "上一页",
-    "next page": "下一页",
-    "Collapse Sidebar": "收起侧栏",
-    "Expand Sidebar": "展开侧栏",
-    "Link to this heading": "本节的链接",
-    "Link to this image": "此图的链接",
-    "Link to this equation": "此公式的链接",
-    "Link to this table": "此表的链接",
-    "Link to this code": "此代码的链接",
-    "Link to this definition": "此定义的链接",
-    "Link to this term": "此术语的链接",
-}
-# What the themes' templates say in English without asking a catalogue.
-CHINESE_TEMPLATES = {
-    "Toggle primary sidebar": "显示或隐藏目录",
-    "Toggle secondary sidebar": "显示或隐藏本页目录",
-    "Main": "全书",
-    "Page": "本页",
-}
-CHINESE_THEME = {"search_bar_text": "搜索本书…", "toc_title": "本页目录"}
+# The theme leaves the book's title and the search beside its contents outside every landmark.
+SIDEBAR = '<div id="pst-primary-sidebar" '
+# What is folded is named by the words that are seen; who steers by voice says those.
+FOLD_NAME = ' aria-label="Toggle hidden content"'
+FOLDED = '<details class="admonition hide '
 
 
 class Missing(gettext.NullTranslations):
     """Answers for the messages that a catalogue does not translate."""
 
+    def __init__(self, lang: str) -> None:
+        super().__init__()
+        self.known = words("messages", lang)
+
     def gettext(self, message: str) -> str:
-        return CHINESE_MESSAGES.get(message, message)
+        return self.known.get(message, message)
 
 
-# The theme leaves the book's title and the search beside its contents outside every landmark.
-SIDEBAR = '<div id="pst-primary-sidebar" '
-SIDEBAR_NAME = {"en": "Title, search and contents", "zh": "书名、搜索与目录"}
-# Its second title and contents, for paper; here they would stand in every page and be shown on none.
-SECOND_TITLE = re.compile(r'<div id="jb-print-docs-body".*?(?=<div id="searchbox">)', re.S)
+def finish(app: Sphinx, pagename: str, template: str, context: Context, doctree: nodes.document | None) -> str:
+    """Let the page pass through `finished`, last of all: the template of that name holds the one that is given here."""
+    context["page_template"] = template
+    context["finished"] = partial(finished, lang=language(app.config))
+    return "finished.html"
 
 
 def finished(page: str, lang: str) -> str:
     """A page as the theme made it, with what its templates leave to say; in Chinese also in Chinese."""
-    page = SECOND_TITLE.sub("", page, count=1)
-    page = page.replace('"Color mode"', '"Colour mode"')  # as the book spells it
-    # What is folded is named by the words that are seen; who steers by voice says those.
-    page = page.replace('<summary aria-label="Toggle hidden content">', "<summary>")
-    page = page.replace(SIDEBAR, f'{SIDEBAR}role="region" aria-label="{SIDEBAR_NAME[lang]}" ', 1)
+    page = replaced(f"<summary{FOLD_NAME}>", "<summary>", page, page.count(FOLDED))
+    name = words("landmarks", lang)["sidebar"]
+    page = replaced(SIDEBAR, f'{SIDEBAR}role="region" aria-label="{name}" ', page)
     return in_chinese(page) if lang == "zh" else page
 
 
 def in_chinese(page: str) -> str:
-    """A finished page of the Chinese edition, its names and tooltips in Chinese."""
-    for english, chinese in CHINESE_TEMPLATES.items():
-        for attribute in ("aria-label", "title"):
-            page = page.replace(f'{attribute}="{english}"', f'{attribute}="{chinese}"')
+    """A page of the Chinese edition, its names and tooltips in Chinese."""
+    contents = page.count('<nav id="pst-page-toc-nav"')  # beside some pages, not all
+    for (english, chinese), (attribute, count) in zip(
+        words("templates", "zh").items(),
+        (("title", 1), ("title", contents), ("aria-label", 1)),
+        strict=True,
+    ):
+        page = replaced(f'{attribute}="{english}"', f'{attribute}="{chinese}"', page, count)
     return page
 
 
@@ -157,11 +107,10 @@ def configure(app: Sphinx, config: Config) -> None:
     options["footer_content_items"] = ["extra-footer.html"]
     options["navbar_persistent"] = []
     options["article_header_end"] = ["language-switch.html", "article-header-buttons.html"]
-    if lang == "zh":
-        options.update(CHINESE_THEME)
-        for name, value in CHINESE_SETTINGS.items():
-            config[name] = value
-        translators["general", "sphinx"].add_fallback(Missing())
+    options.update(words("theme", lang))
+    for name, value in words("notebook", lang).items():
+        config[name] = value
+    translators["general", "sphinx"].add_fallback(Missing(lang))
 
 
 def _wanted(options: Context, service: str) -> bool:
@@ -257,10 +206,10 @@ def buttons(app: Sphinx, pagename: str, context: Context) -> list[Context]:
 
 
 def _group(lang: str, name: str, icon: str, members: list[Context]) -> Context:
-    return {"type": "group", "tooltip": WORDS[lang][name], "icon": icon, "buttons": members, "label": name}
+    return {"type": "group", "tooltip": words("buttons", lang)[name], "icon": icon, "buttons": members, "label": name}
 
 
 def _button(lang: str, name: str, icon: str, **action: str) -> Context:
     """A button that opens a `url` or runs a line of `javascript`, as the theme's templates take it."""
-    kind, words = "link" if "url" in action else "javascript", WORDS[lang][name]
-    return {"type": kind, "text": words, "tooltip": words, "icon": icon, "label": name.lower(), **action}
+    kind, text = "link" if "url" in action else "javascript", words("buttons", lang)[name]
+    return {"type": kind, "text": text, "tooltip": text, "icon": icon, "label": name.lower(), **action}

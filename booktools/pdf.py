@@ -17,22 +17,13 @@ from typing import Any
 import yaml
 
 from booktools import ROOT
-from booktools.audit import CHROMIUM, FLAGS
+from booktools.browser import CHROMIUM, chromium
+from booktools.edits import ChangedError, replaced
 from booktools.languages import LANGUAGES, TAG, localised
 from booktools.offline import NAME, PLACE
+from booktools.words import words
 
 SITE = ROOT / "_build" / "html"
-WORDS = {
-    "en": {
-        "contents": "Contents",
-        "colophon": "Printed from the site, {address}. There the figures with a frame move, exercises answer, and code "
-        "that only loads or draws can be unfolded.",
-    },
-    "zh": {
-        "contents": "目录",
-        "colophon": "本册由网站印成：{address}。在网站上，带框的图可以动，练习会回应，只用于载入和画图的代码可以展开。",
-    },
-}
 ARTICLE = re.compile(r'<article class="bd-article">(.*?)</article>', re.S)
 HEADING = re.compile(r'<section[^>]*\bid="([^"]+)"[^>]*>\s*(?:<span id="[^"]*"></span>\s*)*<h([12])>(.*?)</h\2>', re.S)
 REFERENCE = re.compile(r'\b(id|href|src|for|aria-labelledby|aria-describedby)="([^"]*)"')
@@ -77,7 +68,8 @@ def body(page: Page, known: Mapping[Path, str]) -> str:
     text = found[1]
     for dropped in DROPPED:
         text = dropped.sub("", text)
-    text = MATHML.sub(lambda tex: f'<span class="katex" role="img" aria-label="{tex[1]}">', text)
+    name = '<span class="katex" role="img" aria-label="{}">'
+    text = replaced(MATHML, lambda tex: name.format(tex[1]), text, text.count('<span class="katex">'))
     text = text.replace('<details class="fold fold-solution">', '<details open class="fold fold-solution">')
     text = text.replace(' loading="lazy"', "")
     published = re.search(r'<link rel="canonical" href="([^"]*)"', whole)
@@ -108,8 +100,8 @@ def target(link: str, page: Page, known: Mapping[Path, str], published: str) -> 
 
 def headings(text: str) -> Iterator[tuple[str, int, str]]:
     """Anchor, level and text of the headings of one page down to its sections."""
-    for anchor, level, words in HEADING.findall(text):
-        yield anchor, int(level), words
+    for anchor, level, title in HEADING.findall(text):
+        yield anchor, int(level), title
 
 
 def contents(texts: Mapping[str, str], parts: Mapping[str, str], lang: str, numbers: Mapping[str, int]) -> str:
@@ -118,10 +110,10 @@ def contents(texts: Mapping[str, str], parts: Mapping[str, str], lang: str, numb
     for name, text in texts.items():
         if name in parts:
             lines.append(f'<p class="toc-part">{parts[name]}</p>')
-        for anchor, level, words in headings(text):
+        for anchor, level, title in headings(text):
             number = numbers.get(anchor, "")
-            lines.append(f'<a class="toc-{level}" href="#{anchor}"><span>{words}</span><b>{number}</b></a>')
-    return f'<nav class="toc"><h1>{WORDS[lang]["contents"]}</h1>{"".join(lines)}</nav>'
+            lines.append(f'<a class="toc-{level}" href="#{anchor}"><span>{title}</span><b>{number}</b></a>')
+    return f'<nav class="toc"><h1>{words("print", lang)["contents"]}</h1>{"".join(lines)}</nav>'
 
 
 def document(site: Path, lang: str, numbers: Mapping[str, int]) -> str:
@@ -135,7 +127,7 @@ def document(site: Path, lang: str, numbers: Mapping[str, int]) -> str:
     address = re.search(r'<link rel="canonical" href="([^"]*?)(?:index\.html)?"', head)
     if title is None or address is None:
         raise ValueError(f"{found[0].path} does not say what it is: build the site anew (make book)")
-    colophon = WORDS[lang]["colophon"].format(address=f'<a href="{address[1]}">{address[1]}</a>')
+    colophon = words("print", lang)["colophon"].format(address=f'<a href="{address[1]}">{address[1]}</a>')
     chapters = [
         f'<div class="page" id="{name}">'
         + (f'<p class="part">{parts[name]}</p>' if name in parts else "")
@@ -157,7 +149,9 @@ def document(site: Path, lang: str, numbers: Mapping[str, int]) -> str:
 def footer(page: str) -> str:
     """Whose book it is, and under which licence, as the pages say it at their foot."""
     found = re.search(r'<div class="extra_footer">(.*?)</div>', page, re.S)
-    return found[1].strip() if found else ""
+    if found is None:
+        raise ChangedError("the home page has no extra_footer to print on the title page")
+    return found[1].strip()
 
 
 def destinations(pdf: bytes) -> dict[str, int]:
@@ -211,17 +205,13 @@ def write(site: Path, lang: str, place: Path, browser: Any) -> Path:
 
 
 def main() -> int:
-    from playwright.sync_api import sync_playwright
-
     if CHROMIUM is None or not (SITE / "index.html").exists():
         print("A PDF needs Chromium (apt install chromium) and the built site (make book).", file=sys.stderr)
         return 1
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+    with chromium() as browser:
         for lang in LANGUAGES:
             file = write(SITE, lang, PLACE, browser)
             print(f"{TAG[lang]}: {file} ({file.stat().st_size / 1e6:.1f} MB)", flush=True)
-        browser.close()
     return 0
 
 

@@ -18,29 +18,8 @@ from sphinx.application import Sphinx
 from sphinx.errors import SphinxError
 
 from booktools.languages import BLOCKS, VERBATIM, localised
+from booktools.words import words
 
-WORDS = {
-    "en": {
-        "note": "Note",
-        "tip": "Tip",
-        "warning": "Warning",
-        "important": "Important",
-        "seealso": "See also",
-        "exercise": "Exercise",
-        "solution": "Solution",
-        "figure": "Figure",
-    },
-    "zh": {
-        "note": "注",
-        "tip": "提示",
-        "warning": "警告",
-        "important": "重要",
-        "seealso": "参见",
-        "exercise": "练习",
-        "solution": "参考解答",
-        "figure": "图",
-    },
-}
 ADMONITIONS = {"note", "tip", "warning", "important", "seealso", "admonition"}
 _DIRECTIVE = re.compile(r"\{(?P<name>[\w-]+)\}[ ]*(?P<argument>.*)")
 _OPTION = re.compile(r":([\w-]+):[ ]*(.*)")
@@ -71,7 +50,7 @@ class References:
     """What each label is called and where it is, as this edition of the site resolved it."""
 
     def __init__(self, app: Sphinx, lang: str, base: str) -> None:
-        self.app, self.words, self.base = app, WORDS[lang], base
+        self.app, self.words, self.base = app, words("markdown", lang), base
         self.env: Any = app.env  # extensions keep their registries on it
         self.standard: Any = app.env.get_domain("std")
         self.citations: Any = app.env.get_domain("cite")
@@ -202,7 +181,7 @@ def _refusal(text: str, number: int, references: References) -> PlainError:
 
 
 def _directive(found: re.Match[str], token: Token, references: References, lang: str, solutions: bool) -> str:
-    name, argument, words = found["name"], found["argument"].strip(), WORDS[lang]
+    name, argument, known = found["name"], found["argument"].strip(), words("markdown", lang)
     options, body = _options(token.content)
     if name == "math":
         tag = rf" \tag{{{references.equation_number(options['label'])}}}" if "label" in options else ""
@@ -215,13 +194,13 @@ def _directive(found: re.Match[str], token: Token, references: References, lang:
     body = plain(body, references, lang, solutions=solutions)
     if name in ADMONITIONS:
         quoted = "\n".join(f"> {line}".rstrip() for line in body.splitlines())
-        return f"\n> **{_inline(argument, references) or words[name]}**\n>\n{quoted}\n"
+        return f"\n> **{_inline(argument, references) or known[name]}**\n>\n{quoted}\n"
     if name == "exercise":
         title = f" · {_inline(argument, references)}" if argument else ""
-        return f"\n**{words['exercise']} {references.exercise_number(options['label'])}{title}**\n\n{body}\n"
+        return f"\n**{known['exercise']} {references.exercise_number(options['label'])}{title}**\n\n{body}\n"
     if name == "solution":
         number = references.exercise_number(argument)
-        return f"\n**{words['solution']} · {words['exercise']} {number}**\n\n{body}\n"
+        return f"\n**{known['solution']} · {known['exercise']} {number}**\n\n{body}\n"
     if name == "figure":
         alt, image = localised(options["alt"], lang), quote(PurePosixPath(argument).name)
         text = _caption(options["name"], body, references, lang)
@@ -240,7 +219,7 @@ def _options(content: str) -> tuple[dict[str, str], str]:
 
 
 def _caption(label: str, text: str, references: References, lang: str) -> str:
-    return f"*{WORDS[lang]['figure']} {references.figure_number(label)}.* {text}"
+    return f"*{words('markdown', lang)['figure']} {references.figure_number(label)}.* {text}"
 
 
 def caption(figure: dict[str, str], references: References, lang: str) -> str:

@@ -23,6 +23,7 @@ from sphinx.builders.html import StandaloneHTMLBuilder
 from sphinx.config import Config
 
 from booktools import ROOT, discovery, fonts, stylesheet
+from booktools.edits import ChangedError, replaced
 
 Context = dict[str, Any]
 
@@ -37,9 +38,10 @@ STYLES = (
     "katex/katex.min.css",
     "book.css",
 )
+TRANSLATIONS = "translations.js"  # of the interface; not in English
 SCRIPTS = (
     "doctools.js",
-    "translations.js",  # of the interface; not in English
+    TRANSLATIONS,
     "sphinx_highlight.js",
     "clipboard.min.js",
     "copybutton.js",
@@ -83,9 +85,9 @@ def configure(app: Sphinx, config: Config) -> None:
 def lighten(app: Sphinx, pagename: str, template: str, context: Context, doctree: nodes.document | None) -> None:
     """Leave to the page what is not in the bundles, and give its images their sizes."""
     context["css_files"] = [css for css in context["css_files"] if not _among(css.filename, (*STYLES, "styles/*"))]
-    replaced = (*SCRIPTS, "documentation_options.js")
+    bundled = (*SCRIPTS, "documentation_options.js")
     scripts = [js for js in context["script_files"] if js.filename]  # those without set what script_options sets
-    context["script_files"] = [js for js in scripts if not _among(js.filename, replaced)]
+    context["script_files"] = [js for js in scripts if not _among(js.filename, bundled)]
     context["script_options"] = {
         "VERSION": "",
         "LANGUAGE": app.config.language,
@@ -105,7 +107,8 @@ def lighten(app: Sphinx, pagename: str, template: str, context: Context, doctree
         sources = {name: Path(app.srcdir, source) for source, (_, name) in app.env.images.items()}
         body = IMAGE.sub(lambda tag: sized(tag[0], sources.get(tag[1])), context["body"])
         # The role that docutils gives them is deprecated; the list that they stand in has items.
-        context["body"] = body.replace('role="doc-biblioentry"', 'role="listitem"')
+        entries = body.count('<div class="citation" ')
+        context["body"] = replaced('role="doc-biblioentry"', 'role="listitem"', body, entries)
         context["first_fonts"] = fonts.first(first_letters(body), FORMULA_FONTS)
 
 
@@ -156,12 +159,12 @@ def bundle(app: Sphinx, exception: Exception | None) -> None:
     if exception or not isinstance(app.builder, StandaloneHTMLBuilder) or app.builder.name != "html":
         return
     static = Path(app.outdir, "_static")
-    scripts = [name for name in SCRIPTS if (static / name).exists()]
+    scripts = [name for name in SCRIPTS if name != TRANSLATIONS or (static / name).exists()]
     # The first character keeps one script's "use strict" from ruling over all of them.
     script = ";" + "\n;".join(SOURCE_MAP.sub("", _read(static, name)) for name in scripts)
-    script = MAY_SCROLL.sub('["nothing-here"]', script)
+    script = replaced(MAY_SCROLL, '["nothing-here"]', script)
     (static / "site.js").write_text(script, "utf8")
-    found = [path for pattern in STYLES for path in sorted(static.glob(pattern))]
+    found = [path for pattern in STYLES for path in _sheets_like(static, pattern)]
     folders = [path.parent.relative_to(static).as_posix() for path in found]
     texts = [path.read_text("utf8") for path in found]
     sheets = "".join(stylesheet.rebased(text, folder) for text, folder in zip(texts, folders, strict=True))
@@ -176,7 +179,16 @@ def bundle(app: Sphinx, exception: Exception | None) -> None:
 
 
 def _read(static: Path, name: str) -> str:
+    if not (static / name).exists():
+        raise ChangedError(f"{name} is not among the files of the theme any more")
     return (static / name).read_text("utf8")
+
+
+def _sheets_like(static: Path, pattern: str) -> list[Path]:
+    found = sorted(static.glob(pattern))
+    if not found:
+        raise ChangedError(f"no stylesheet of the theme is named like {pattern} any more")
+    return found
 
 
 def _icon_fonts(builder: StandaloneHTMLBuilder) -> Path:

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from booktools import ledger
 from booktools.languages import cells
 
 ROOT = Path(__file__).resolve().parent.parent
-CHAPTERS = sorted((ROOT / "chapters").glob("*.md"))
+CHAPTERS = sorted([ROOT / "index.md", *(ROOT / "chapters").glob("*.md")], key=lambda path: path.stem)
+BY_NAME = {path.stem: path for path in CHAPTERS}
 FENCED = re.compile(r"^(`{3,}|~{3,}).*?^\1[ \t]*$", re.M | re.S)
 
 
@@ -26,8 +28,14 @@ class Prose:
         return f"{self.path.name}:{self.line}"
 
 
+def text_of(path: Path) -> str:
+    """A chapter as the build reads it: the ledger with its claims."""
+    text = path.read_text("utf8")
+    return ledger.expanded(text) if path == BY_NAME["ledger"] else text
+
+
 def prose(path: Path) -> list[Prose]:
-    lines = path.read_text("utf8").splitlines()
+    lines = text_of(path).splitlines()
     found = []
     for cell in cells("\n".join(lines)):
         if cell.lang:

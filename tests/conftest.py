@@ -1,7 +1,6 @@
 """What several tests share: the built site and a browser."""
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +10,8 @@ from typing import Any
 import pytest
 import torch
 from filelock import FileLock
+
+from booktools.browser import CHROMIUM, chromium
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -38,17 +39,11 @@ def site() -> Path:
     return ROOT / "_build" / "html"
 
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-
-
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """The machine's own Chromium, headless; without one, the tests that look at pages are skipped."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    pytest.importorskip("playwright", reason="playwright is not installed")
     if CHROMIUM is None:
         pytest.skip("no Chromium on this machine")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=[*QUIET, "--disable-sync"])
+    with chromium() as browser:
         yield browser
-        browser.close()

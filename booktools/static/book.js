@@ -70,8 +70,7 @@ document.addEventListener("DOMContentLoaded", () => {
   const stems = [...Search._parseQuery(typed)[1]];
   Scorer.score = ([page, title, , , score]) => {
     const { pages, words: most } = SEARCH_RANKS; // the page that has a word most often (booktools/search.py)
-    const home = page === "index" ? "chapters/index" : page;
-    const fuller = stems.filter((stem) => pages[most[stem]] === home).length;
+    const fuller = stems.filter((stem) => pages[most[stem]] === page).length;
     return score + fuller + words.filter((word) => title.toLowerCase().includes(word)).length;
   };
 });
@@ -101,7 +100,7 @@ document.addEventListener("DOMContentLoaded", () => {
     link.title = far < 1 ? (chinese ? "读了 " + part : part + " read") : chinese ? "已读完" : "Read to the end";
     link.dataset.read = part;
   }
-  if (page === "chapters/index") {
+  if (page === "index") {
     const link = links.find(([, name]) => name === kept.page)?.[0];
     const header = document.querySelector(".header-article-items__start");
     if (!link || !header) return;

@@ -16,7 +16,7 @@ import pytest
 from built import AT_REST, Page, expected_pages
 from fontTools.ttLib import TTFont
 
-from booktools import audit, fonts, offline, phone, stylesheet
+from booktools import audit, fonts, offline, stylesheet
 from booktools.discovery import FORMULA, LONGEST, cut, sentences
 from booktools.weight import FORMULA_FONTS, first_letters, image_size, sized
 
@@ -455,8 +455,8 @@ def test_the_audit_notices_what_is_over_budget() -> None:
 def test_a_slow_phone_is_slow(site: Path, browser: Any) -> None:
     """The clock runs only where there is something to use; the slow line alone takes half a second."""
     with audit.served(site) as base:
-        assert phone.once(browser, base + "chapters/notation.html") is None
-        seconds = phone.once(browser, base + "chapters/forward.html")
+        assert audit.usable(browser, base + "chapters/notation.html") is None
+        seconds = audit.usable(browser, base + "chapters/forward.html", runs=1)
     assert seconds is not None
     assert 0.5 < seconds < 60
 

@@ -13,8 +13,9 @@ from docutils.utils import new_document
 from booktools import exercises
 from booktools.doctree import localise_figures
 from booktools.languages import localised
-from booktools.plain import WORDS, PlainError, References, caption, plain
-from chapters import ROOT, code_cells
+from booktools.plain import PlainError, References, caption, plain
+from booktools.words import words
+from chapters import BY_NAME, ROOT, code_cells
 
 BRANCH = ROOT / "_build" / "notebooks"
 BASE = "https://example.org/"
@@ -31,7 +32,7 @@ def notebooks(site: Path, folder: str) -> list[Path]:
 def solution_code(name: str) -> list[str]:
     """The telling lines between the markers of a chapter's exercises."""
     found = []
-    for _, _, code in code_cells(ROOT / "chapters" / f"{name}.md"):
+    for _, _, code in code_cells(BY_NAME[name]):
         for block in re.findall(r"### BEGIN SOLUTION\n(.*?)### END SOLUTION", code, re.S):
             found += [line.strip() for line in block.splitlines()]
     return [line for line in found if len(line) > 12]
@@ -39,7 +40,7 @@ def solution_code(name: str) -> list[str]:
 
 def solution_prose(name: str) -> list[str]:
     """The telling lines of a chapter's solutions in words, up to the first thing that changes in plain Markdown."""
-    text = (ROOT / "chapters" / f"{name}.md").read_text("utf8")
+    text = BY_NAME[name].read_text("utf8")
     blocks = re.findall(r"^```\{solution\}[^\n]*\n(.*?)^```", text, re.M | re.S)
     lines = [re.split(r"\{\w+\}`", line.strip())[0] for block in blocks for line in block.splitlines()]
     return [line for line in lines if len(line) > 12]
@@ -54,7 +55,7 @@ def quoted(line: str) -> str:
 def test_a_students_notebook_holds_no_solution_anywhere(site: Path, lang: str) -> None:
     for path in notebooks(site, lang):
         whole = path.read_text("utf8")
-        chapter = ROOT / "chapters" / f"{path.stem}.md"
+        chapter = BY_NAME[path.stem]
         in_the_open = "\n".join(exercises.stub(code) for _, _, code in code_cells(chapter))
         for line in [*solution_code(path.stem), *solution_prose(path.stem)]:
             if line not in in_the_open:  # a line such as `return torch.tanh(a)` may stand elsewhere too
@@ -235,7 +236,7 @@ def test_page_and_notebook_split_a_caption_at_the_same_bar(
         assert localised(english + bar + chinese, lang) == half
         assert on_the_page(english + bar + chinese, lang) == half
         figure = {"name": "fig:x", "caption": english + bar + chinese}
-        assert caption(figure, references, lang) == f"*{WORDS[lang]['figure']} 1.3.* {half}"
+        assert caption(figure, references, lang) == f"*{words('markdown', lang)['figure']} 1.3.* {half}"
 
 
 def test_a_caption_with_two_bars_is_whole_on_page_and_notebook() -> None:

@@ -129,7 +129,7 @@ def test_a_chapter_is_held_to_it(tmp_path: Path, decimal: str, again: str, failu
     """A decimal that is not printed, and a name that another section made."""
     (tmp_path / "small.md").write_text(CHAPTER.format(decimal=decimal, again=again).lstrip(), "utf8")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", str(ROOT / "pyproject.toml")]
-    options = [f"--rootdir={tmp_path}", "-p", "chapters.conftest", str(tmp_path / "small.md")]
+    options = [f"--rootdir={tmp_path}", "-p", "conftest", str(tmp_path / "small.md")]
     done = subprocess.run([*command, *options], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode == 0) == (not failure), done.stdout[-3000:]
     assert failure in done.stdout

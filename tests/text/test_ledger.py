@@ -12,7 +12,9 @@ import pytest
 import torch
 
 from booktools import ledger
-from chapters import ROOT
+from booktools.edits import ChangedError
+from booktools.words import words
+from chapters import BY_NAME, CHAPTERS, pairs, text_of
 
 DATA = ledger.load()
 CLAIMS = ledger.claims(DATA)
@@ -21,7 +23,8 @@ NUMBERS = [
     for claim in CLAIMS
     for k, number in enumerate(claim.get("numbers", ()))
 ]
-WRITTEN = "\n".join(path.read_text("utf8") for path in sorted((ROOT / "chapters").glob("*.md")))
+PAGE = BY_NAME["ledger"]
+WRITTEN = "\n".join(map(text_of, CHAPTERS))
 LABELS = set(re.findall(r"^\(([\w:.-]+)\)=$", WRITTEN, re.M))
 
 
@@ -72,8 +75,28 @@ def test_a_wrong_number_is_seen() -> None:
     assert not agrees(False, {"is": True})
 
 
-def test_the_page_is_what_the_data_say() -> None:
-    assert ledger.PAGE.read_text("utf8") == ledger.page(DATA), "run python -m booktools.ledger"
+def test_the_page_lists_every_claim_in_both_languages() -> None:
+    for number, (cells, count) in enumerate(
+        zip(zip(*pairs(PAGE), strict=True), ("Of {} claims", "{} 条论断中"), strict=True)
+    ):
+        lang = ("en", "zh")[number]
+        items = [line for cell in cells[1:] for line in cell.text.splitlines() if line.startswith("- ")]
+        assert len(items) == len(CLAIMS)
+        assert all(claim["claim"][lang] in item for claim, item in zip(CLAIMS, items, strict=True))
+        assert count.format(len(CLAIMS)) in cells[0].text
+
+
+@pytest.mark.parametrize("mark", [ledger.COUNTED.format("en"), ledger.COUNTED.format("zh"), ledger.CLAIMS])
+def test_a_page_without_its_marks_is_an_error(mark: str) -> None:
+    text = PAGE.read_text("utf8")
+    assert "% the" not in ledger.expanded(text)
+    with pytest.raises(ChangedError, match="looked for 1 times, and found 0 times"):
+        ledger.expanded(text.replace(mark, ""))
+
+
+def test_the_page_says_which_texts_the_letters_are() -> None:
+    for cell in next(pairs(PAGE)):
+        assert re.findall(r"^- \*\*(\w)\*\* ", cell.text, re.M) == DATA["texts"]
 
 
 def test_every_place_exists() -> None:
@@ -85,7 +108,7 @@ def test_claims_are_whole() -> None:
     slugs = Counter(claim["slug"] for claim in CLAIMS)
     assert max(slugs.values()) == 1
     for claim in CLAIMS:
-        assert claim["verdict"] in ledger.VERDICTS, claim["slug"]
+        assert claim["verdict"] in words("verdicts", "en"), claim["slug"]
         assert set(claim["in"]) <= set(DATA["texts"]), claim["slug"]
         assert set(claim) <= {"slug", "in", "claim", "verdict", "holds", "shown", "numbers"}, claim["slug"]
         for text in (*claim["claim"].values(), *claim["holds"].values()):
@@ -93,7 +116,7 @@ def test_claims_are_whole() -> None:
 
 
 def test_every_topic_is_named_in_both_languages() -> None:
-    for named in (DATA, *DATA["topics"]):
+    for named in DATA["topics"]:
         assert set(named["title"]) == {"en", "zh"}, named["title"]
 
 
@@ -124,7 +147,7 @@ def test_claims_are_filtered_on_the_page(site: Path, browser: Any, edition: str)
     verdict.select_option("wrong")
     wrong = shown()
     assert len(wrong) == sum(claim["verdict"] == "wrong" for claim in CLAIMS)
-    said = ledger.VERDICTS["wrong"]["zh" if edition else "en"]
+    said = words("verdicts", "zh" if edition else "en")["wrong"]
     assert all(said in text for text in wrong)
     chapter.select_option("flow")
     labels = [claim.get("shown", "").split(":")[-1] for claim in CLAIMS if claim["verdict"] == "wrong"]

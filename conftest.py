@@ -29,7 +29,7 @@ from tests.first_form import FIRST_FORM
 
 EXCUSED = ROOT / "tests" / "unshown_numbers.yml"  # decimals of the prose that no cell shows, each with its reason
 
-os.environ["PYTHONPATH"] = str(ROOT)  # the kernels run in chapters/
+os.environ["PYTHONPATH"] = str(ROOT)  # the kernels run in the folders of the chapters
 
 
 class Cell(IPyNbCell):
