@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from rnnbook import _expect as expect
-from rnnbook.training.train import Record
+from rnnbook.training.record import Record
 
 Verdict = Literal["exploding", "vanishing", "overfitted", "healthy", "undecided"]
 

@@ -5,8 +5,8 @@ Derived in the chapters bptt (the gradient) and craft (what goes wrong, and the 
 """
 
 import math
+import os
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,58 +16,15 @@ from torch import Tensor, nn
 from rnnbook import _expect as expect
 from rnnbook._progress import bar as progress_bar
 from rnnbook.training import checkpoint as checkpoints
+from rnnbook.training import generators
+from rnnbook.training.checkpoint import CheckpointError
+from rnnbook.training.record import Interrupted, NotFiniteError, Record
 
 Batch = Callable[[int], tuple[Any, Any]]
 Loss = Callable[[Any, Any], Tensor]
 Rate = float | Callable[[int], float]
 Parameters = Mapping[str, Tensor]
-
-
-@dataclass
-class Record:
-    """What happened in a training.
-
-    losses[n], norms[n]: the loss of step n = 0, 1, …, and the norm of its gradient before clipping.
-    evaluations: pairs (steps done, value). stopped: why the training ended, "steps" (all were done), "stop"
-    (what was asked for is reached), "interrupted" or "not finite"; "running" until then.
-    """
-
-    losses: list[float] = field(default_factory=list)
-    norms: list[float] = field(default_factory=list)
-    evaluations: list[tuple[int, float]] = field(default_factory=list)
-    stopped: str = "running"
-
-    @property
-    def steps(self) -> int:
-        """The number of steps done."""
-        return len(self.losses)
-
-
 Stop = float | Callable[[Record], bool]
-
-
-class NotFiniteError(FloatingPointError):
-    """A loss, a gradient or an update is infinite or not a number.
-
-    step: which one, counted from 0; where: in the loss, or in which parameter; record: of the steps before.
-    The parameters are as they were before that step.
-    """
-
-    def __init__(self, step: int, where: str) -> None:
-        super().__init__(
-            f"step {step}: {where}; the parameters are as they were before this step "
-            "(a smaller lr or a clip_norm may help)"
-        )
-        self.step, self.where, self.record = step, where, Record()
-
-
-class Interrupted(KeyboardInterrupt):
-    """The reader stopped the training. The model keeps what it has learned; record: of the steps done."""
-
-    def __init__(self, record: Record, path: Path | None) -> None:
-        again = "" if path is None else f"; call fit again to go on from {path}"
-        super().__init__(f"interrupted after {record.steps} steps{again}")
-        self.record = record
 
 
 def fit(
@@ -104,28 +61,29 @@ def fit(
     After every `every` steps, and after the last: evaluate(model), without gradients, in eval mode, leaving
     the random numbers of the training as they are; then stop, a function of the record that says whether to
     end, or the value below which the evaluation must fall; then the checkpoint is written.
-    checkpoint: a file. Where it exists the training goes on from it, and its losses are bit by bit those of a
-    training that was never interrupted, if batch depends on nothing but the step and random numbers of
-    Python, NumPy, PyTorch or `generator`. A finished training is returned as it is, or goes on where `steps`
-    is larger now.
+    checkpoint: a file, as in `rnnbook.training.checkpoint`. Where it exists the training goes on from it, and its
+    losses are bit by bit those of a training that was never interrupted, if batch depends on nothing but the
+    step and random numbers of Python, NumPy, PyTorch or `generator`. A finished training is returned as it is,
+    or goes on where `steps` is larger now.
     progress: a progress bar; by default in a notebook or terminal, unless RNNBOOK_STRICT is set.
 
-    Raises NotFiniteError, Interrupted, both with the record so far; TypeError and ValueError that name the
-    argument, what it was and what it should be.
+    Raises NotFiniteError, Interrupted and CheckpointError, each with the record so far; TypeError and ValueError
+    that name the argument, what it was and what it should be.
     """
-    _check(steps, every, truncate, clip_norm, clip_value)
-    if stop is not None and not callable(stop) and evaluate is None:
-        raise ValueError(f"stop={stop} is a bound on the evaluation and needs evaluate")
+    steps, every = expect.positive("steps", steps), expect.positive("every", every)
+    truncate = None if truncate is None else expect.positive("truncate", truncate)
+    _check_kinds(model, batch, loss, optimiser, lr, evaluate, stop, generator)
+    _check_clips(clip_norm, clip_value)
     if optimiser is None:
         optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
     parameters = _trained(model, optimiser)
-    path = None if checkpoint is None else Path(checkpoint)
+    path = _path(checkpoint)
 
     record = Record()
     if path is not None and path.exists():
-        record = Record(**checkpoints.load(path, model, optimiser, generator))
+        record = checkpoints.load(path, model, optimiser, generator)
     elif path is not None:
-        checkpoints.save(path, model, optimiser, asdict(record), generator)
+        checkpoints.save(path, model, optimiser, record, generator)
     record.stopped = _reason(record, steps, stop) if record.steps > 0 else "running"
 
     modes = [(module, module.training) for module in model.modules()]
@@ -147,7 +105,10 @@ def fit(
                     record.evaluations.append((record.steps, _evaluation(model, evaluate, generator)))
                 record.stopped = _reason(record, steps, stop)
                 if path is not None:
-                    checkpoints.save(path, model, optimiser, asdict(record), generator)
+                    checkpoints.save(path, model, optimiser, record, generator)
+    except CheckpointError as error:
+        record.stopped, error.record = "not saved", record
+        raise
     except NotFiniteError as error:
         record.stopped, error.record = "not finite", record
         raise
@@ -167,8 +128,8 @@ def one_cycle(peak: float, steps: int, *, warm: float = 0.3) -> Callable[[int], 
     Both ways are half a cosine. Source: Smith & Topin 2019, Super-convergence: very fast training of neural
     networks using large learning rates; the form is that of PyTorch's OneCycleLR.
     """
-    expect.positive("steps", steps)
-    if not 0 < warm < 1:
+    peak, steps = expect.number("peak", peak, above=0), expect.positive("steps", steps)
+    if not 0 < expect.number("warm", warm) < 1:
         raise ValueError(f"warm must be within 0 < warm < 1, got {warm}")
     top, last = warm * steps - 1, steps - 1
 
@@ -182,16 +143,50 @@ def one_cycle(peak: float, steps: int, *, warm: float = 0.3) -> Callable[[int], 
     return rate
 
 
-def _check(steps: int, every: int, truncate: int | None, clip_norm: float | None, clip_value: float | None) -> None:
-    expect.positive("steps", steps)
-    expect.positive("every", every)
-    if truncate is not None:
-        expect.positive("truncate", truncate)
+# What comes in
+
+
+def _check_kinds(
+    model: object,
+    batch: object,
+    loss: object,
+    optimiser: object,
+    lr: Rate | None,
+    evaluate: object,
+    stop: Stop | None,
+    generator: object,
+) -> None:
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be a torch.nn.Module, got {type(model).__name__}")
+    if not any(p.requires_grad for p in model.parameters()):
+        raise ValueError("model must have parameters that require a gradient, got none")
+    for name, called in (("batch", batch), ("loss", loss), ("evaluate", evaluate)):
+        if not (callable(called) or (called is None and name == "evaluate")):
+            raise TypeError(f"{name} must be a function, got {type(called).__name__}")
+    if not isinstance(optimiser, torch.optim.Optimizer | None):
+        raise TypeError(f"optimiser must be a torch.optim.Optimizer, got {type(optimiser).__name__}")
+    if not isinstance(generator, torch.Generator | None):
+        raise TypeError(f"generator must be a torch.Generator, got {type(generator).__name__}")
+    if lr is not None and not callable(lr):
+        expect.number("lr", lr)
+    if stop is not None and not callable(stop):
+        expect.number("stop", stop)
+        if evaluate is None:
+            raise ValueError(f"stop={stop} is a bound on the evaluation and needs evaluate")
+
+
+def _check_clips(clip_norm: float | None, clip_value: float | None) -> None:
     if clip_norm is not None and clip_value is not None:
         raise ValueError("clip_norm and clip_value exclude each other, got both")
     for name, size in (("clip_norm", clip_norm), ("clip_value", clip_value)):
-        if size is not None and not size > 0:
-            raise ValueError(f"{name} must be greater than 0, got {size}")
+        if size is not None and size != math.inf:  # inf clips nothing
+            expect.number(name, size, above=0)
+
+
+def _path(checkpoint: str | Path | None) -> Path | None:
+    if not isinstance(checkpoint, str | os.PathLike | None):
+        raise TypeError(f"checkpoint must be a path, got {type(checkpoint).__name__}")
+    return None if checkpoint is None else Path(checkpoint)
 
 
 def _trained(model: nn.Module, optimiser: torch.optim.Optimizer) -> Parameters:
@@ -203,8 +198,11 @@ def _trained(model: nn.Module, optimiser: torch.optim.Optimizer) -> Parameters:
         raise ValueError(f"optimiser must hold parameters of the model alone, got {strangers} of something else")
     trained = {name: p for name, p in own.items() if p.requires_grad}
     if not trained:
-        raise ValueError("model must have parameters that require a gradient, got none")
+        raise ValueError("optimiser must hold parameters that require a gradient, got none")
     return trained
+
+
+# A step, and what comes between steps
 
 
 def _reason(record: Record, steps: int, stop: Stop | None) -> str:
@@ -221,20 +219,23 @@ def _reason(record: Record, steps: int, stop: Stop | None) -> str:
 def _set_rate(optimiser: torch.optim.Optimizer, lr: Rate | None, step: int) -> None:
     if lr is None:
         return
-    rate = float(lr(step) if callable(lr) else lr)  # not NumPy's: a checkpoint holds none of its types
-    if not 0 <= rate < math.inf:
-        raise ValueError(f"lr must be at least 0 and finite, got {rate} at step {step}")
+    rate = expect.number(f"lr at step {step}", lr(step) if callable(lr) else lr)
+    if rate < 0:
+        raise ValueError(f"lr must be at least 0, got {rate} at step {step}")
     for group in optimiser.param_groups:
         group["lr"] = rate
 
 
 def _backward(model: nn.Module, batch: Batch, loss: Loss, step: int, truncate: int | None) -> float:
     """Leave the gradients of a step in the parameters and return its loss."""
-    x, y = batch(step)
+    data = batch(step)
+    if not (isinstance(data, tuple | list) and len(data) == 2):
+        raise TypeError(f"batch must return a pair (x, y), got {type(data).__name__} at step {step}")
+    x, y = data
     model.zero_grad()
     if truncate is None:
-        o = model(x)
-        value = _finite_loss(loss(o[0] if isinstance(o, tuple) and len(o) == 2 else o, y), step, x)
+        # No name for the outputs: they would be held through the backward pass, which has no use for them.
+        value = _finite_loss(loss(_outputs(model(x)), y), step, x)
         torch.autograd.backward(value)
         return value.item()
     if len(x) != len(y):
@@ -250,6 +251,11 @@ def _backward(model: nn.Module, batch: Batch, loss: Loss, step: int, truncate: i
         torch.autograd.backward(value)
         total += value.item()
     return total
+
+
+def _outputs(o: Any) -> Any:
+    """o of what a model returns, o or (o, state)."""
+    return o[0] if isinstance(o, tuple) and len(o) == 2 else o
 
 
 def _finite_loss(value: Tensor, step: int, x: Any) -> Tensor:
@@ -316,11 +322,16 @@ def _require_finite(tensors: Parameters, step: int, what: str) -> None:
 def _evaluation(
     model: nn.Module, evaluate: Callable[[nn.Module], float | Tensor], generator: torch.Generator | None
 ) -> float:
-    states = checkpoints.random_states(generator)
+    states = generators.states(generator)
     model.eval()
     try:
         with torch.no_grad():
-            return float(evaluate(model))
+            value = evaluate(model)
     finally:
         model.train()
-        checkpoints.set_random_states(states, generator)
+        generators.set_states(states, generator)
+    try:
+        return float(value)
+    except (TypeError, ValueError, RuntimeError):
+        got = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else repr(value)
+        raise TypeError(f"evaluate must return one number, got {got}") from None
