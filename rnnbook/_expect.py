@@ -6,7 +6,7 @@ Every public function of `rnnbook` asks here once per input, so that a mistake i
 import math
 import operator
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import SupportsFloat, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -15,17 +15,21 @@ Size = tuple[str, int | None]
 Word = TypeVar("Word", bound=str)
 
 
-def tensor(name: str, value: object, sizes: Sequence[Size], like: Tensor) -> Tensor:
+def tensor(name: str, value: object, sizes: Sequence[Size], like: Tensor, whose: str = "the parameters'") -> Tensor:
     """Return `value` if it is a tensor of these sizes with the dtype and the device of `like`.
 
-    sizes: pairs (letter, size), the size None where any will do: `[("T", None), ("B", None), ("I", 10)]`.
+    sizes: pairs (letter, size), the size None where any will do: `[("T", None), ("B", None), ("I", 10)]`; a first
+    pair ("…", None) stands for any number of axes. whose: the owner of dtype and device, for the messages.
     Raises TypeError for what is not a tensor or has another dtype, ValueError for a wrong rank, size
     or device.
     """
     if not isinstance(value, Tensor):
         raise TypeError(f"{name} must be a torch.Tensor, got {type(value).__name__}")
-    fits = value.dim() == len(sizes) and all(
-        want is None or got == want for got, (_, want) in zip(value.shape, sizes, strict=True)
+    wants, shape = sizes, value.shape
+    if sizes and sizes[0] == ("…", None) and len(shape) >= len(sizes) - 1:
+        wants, shape = sizes[1:], shape[len(shape) - len(sizes) + 1 :]
+    fits = len(shape) == len(wants) and all(
+        want is None or got == want for got, (_, want) in zip(shape, wants, strict=True)
     )
     if not fits:
         letters = ", ".join(letter for letter, _ in sizes)
@@ -33,16 +37,17 @@ def tensor(name: str, value: object, sizes: Sequence[Size], like: Tensor) -> Ten
         raise ValueError(f"{name} must have shape ({letters}) = ({wanted}), got {tuple(value.shape)}")
     if value.dtype != like.dtype:
         raise TypeError(
-            f"{name} must have the parameters' dtype {like.dtype}, got {value.dtype}; "
-            f"convert it with {name}.to({like.dtype})"
+            f"{name} must have {whose} dtype {like.dtype}, got {value.dtype}; convert it with {name}.to({like.dtype})"
         )
     if value.device != like.device:
-        raise ValueError(f"{name} must be on the parameters' device {like.device}, got {value.device}")
+        raise ValueError(f"{name} must be on {whose} device {like.device}, got {value.device}")
     return value
 
 
-def real(name: str, value: Tensor) -> Tensor:
-    """Return `value` if it holds real floating-point numbers, else raise TypeError."""
+def real(name: str, value: object) -> Tensor:
+    """Return `value` if it is a tensor of real floating-point numbers, else raise TypeError."""
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{name} must be a torch.Tensor, got {type(value).__name__}")
     if not value.is_floating_point():
         kind = "complex numbers" if value.is_complex() else str(value.dtype)
         raise TypeError(f"{name} must hold real floating-point numbers, got {kind}")
@@ -50,53 +55,99 @@ def real(name: str, value: Tensor) -> Tensor:
 
 
 def finite(name: str, value: Tensor) -> Tensor:
-    """Return `value` if it has neither NaN nor inf, else raise ValueError that says where the first one stands."""
+    """Return `value` if it has neither NaN nor inf, else raise ValueError that says where the first one stands.
+
+    A tensor on the device meta has no numbers, and ValueError says so.
+    """
+    if value.is_meta:
+        raise ValueError(f"{name} must hold numbers, got a tensor on the device meta, which has shapes only")
     good = value.detach().isfinite()
     if not bool(good.all()):
         place = tuple((~good).nonzero()[0].tolist())
-        where = f" at {place[0] if len(place) == 1 else place}" if place else ""
-        raise ValueError(f"{name} must be finite, got {value.detach()[place].item()}{where}")
+        raise ValueError(f"{name} must be finite, got {value.detach()[place].item()}{_at(place)}")
     return value
 
 
-def square(name: str, value: Tensor, letter: str = "n") -> Tensor:
+def _at(place: tuple[int, ...]) -> str:
+    """Where in a tensor, for a message: nothing for a single number, " at 3" and " at (0, 3)" for others."""
+    return f" at {place[0] if len(place) == 1 else place}" if place else ""
+
+
+def square(name: str, value: object, letter: str = "n") -> Tensor:
     """Return `value` if it is a square matrix (n, n) of finite real numbers, else raise TypeError or ValueError."""
-    if not isinstance(value, Tensor):
-        raise TypeError(f"{name} must be a torch.Tensor, got {type(value).__name__}")
-    if value.dim() != 2 or value.shape[0] != value.shape[1]:
-        raise ValueError(f"{name} must have shape ({letter}, {letter}), got {tuple(value.shape)}")
-    return finite(name, real(name, value))
+    X = real(name, value)
+    if X.dim() != 2 or X.shape[0] != X.shape[1]:
+        raise ValueError(f"{name} must have shape ({letter}, {letter}), got {tuple(X.shape)}")
+    return finite(name, X)
 
 
-def semidefinite(name: str, value: Tensor) -> Tensor:
+def semidefinite(name: str, value: object) -> Tensor:
     """Return `value`: (..., n, n) if each matrix is symmetric and positive semidefinite up to rounding.
 
-    Rows and columns are first scaled to a unit diagonal, so that the verdict does not depend on units. Raises
-    ValueError that names the smallest eigenvalue, of the matrix as it was given.
+    Rows and columns are first scaled to a unit diagonal, so that the verdict does not depend on units; where a
+    variance is zero, the rest of its row must be zero too. Raises TypeError for what holds no real numbers, and
+    ValueError that names the smallest eigenvalue: of the matrix as it was given, or of the scaled one where
+    rounding hides the former.
     """
-    X = finite(name, real(name, value)).detach()
+    given = real(name, value)
+    if given.dim() < 2 or given.shape[-1] != given.shape[-2]:
+        raise ValueError(f"{name} must have shape (…, n, n), got {tuple(given.shape)}")
+    n, eps = given.shape[-1], torch.finfo(given.dtype).eps
+    X = finite(name, given).detach().double()  # the square roots of the smallest float32 numbers, too
     if X.numel() == 0:
-        return value
-    n, eps = X.shape[-1], torch.finfo(X.dtype).eps
+        return given
     variances = X.diagonal(dim1=-2, dim2=-1)
     if bool((variances < 0).any()):
         raise ValueError(f"{name} must have no negative variance on its diagonal, got {variances.min().item():.6g}")
-    X = X.double()  # the square roots of the smallest float32 numbers, too
-    size = X.diagonal(dim1=-2, dim2=-1).sqrt()
-    scale = torch.where(size > 0, size, 1)
-    unit = X / scale[..., :, None] / scale[..., None, :]
-    gap = (unit - unit.mT).abs().amax((-2, -1))
+    size = variances.sqrt()
+    # An entry beside a variance of zero has no scale of its own: by inf it stays in sight in any units.
+    unit = torch.where(X == 0, 0, X / size[..., :, None] / size[..., None, :])
+    gap = (unit - unit.mT).nan_to_num(0).abs()
     if bool((gap > eps**0.5).any()):
-        worst = (X - X.mT).abs().max().item()
-        raise ValueError(f"{name} must be symmetric, got entries that differ from their mirror by {worst:.6g}")
+        *batch, i, j = (int(k[0]) for k in (gap == gap.max()).nonzero(as_tuple=True))
+        pair = f"{X[(*batch, i, j)].item():.6g} at {(*batch, i, j)} and {X[(*batch, j, i)].item():.6g} in its mirror"
+        raise ValueError(f"{name} must be symmetric, got {pair}")
+    if bool(unit.isinf().any()):
+        place = tuple(unit.isinf().nonzero()[0].tolist())
+        raise ValueError(
+            f"{name} must be positive semidefinite, got {X[place].item():.6g} at {place} beside a variance of zero, "
+            f"and the eigenvalue {torch.linalg.eigvalsh(X[place[:-2]])[0].item():.6g}"
+        )
     least = torch.linalg.eigvalsh((unit + unit.mT) / 2)[..., 0]
-    # What a product in this dtype leaves where the exact eigenvalue is zero, with room for a few products in a row.
-    if bool((least < -64 * n * eps).any()):
+    # What a product in this dtype leaves where the exact eigenvalue is zero, with room for a few products in a row,
+    # and in no dtype a correlation of 1.05, whose eigenvalue is -0.05.
+    if bool((least < -min(64 * n * eps, 0.04)).any()):
         place = tuple((least == least.min()).nonzero()[0].tolist())
-        smallest = torch.linalg.eigvalsh(X[place])[0].item()
-        where = f" at {place[0] if len(place) == 1 else place}" if place else ""
-        raise ValueError(f"{name} must be positive semidefinite, got the eigenvalue {smallest:.6g}{where}")
+        smallest, scaled = torch.linalg.eigvalsh(X[place])[0].item(), ""
+        if smallest > -n * torch.finfo(X.dtype).eps * X[place].abs().max().item():
+            smallest, scaled = least[place].item(), " of the matrix scaled to a unit diagonal"
+        raise ValueError(f"{name} must be positive semidefinite, got the eigenvalue {smallest:.6g}{scaled}{_at(place)}")
+    return given
+
+
+def floating(name: str, value: object) -> torch.dtype | None:
+    """Return `value` if it is a dtype of real floating-point numbers or None, else raise TypeError."""
+    if value is not None and not (isinstance(value, torch.dtype) and value.is_floating_point):
+        raise TypeError(f"{name} must be a real floating-point dtype such as torch.float32, got {value!r}")
     return value
+
+
+def device(name: str, value: object) -> torch.device | None:
+    """Return `value` as a torch.device if it is one or names one, or None, else raise ValueError."""
+    if value is None:
+        return None
+    try:
+        return torch.device(cast(str, value))
+    except (RuntimeError, TypeError):
+        raise ValueError(f"{name} must be a torch.device or its name, such as 'cpu', got {value!r}") from None
+
+
+def _kind(value: object) -> str:
+    """ "bool" or "complex" for such a number, NumPy's and torch's too; "" for any other."""
+    if isinstance(value, bool | complex):
+        return type(value).__name__
+    dtype = str(getattr(value, "dtype", ""))
+    return next((kind for kind in ("bool", "complex") if kind in dtype), "")
 
 
 def whole(name: str, value: object, least: int = 0) -> int:
@@ -104,12 +155,12 @@ def whole(name: str, value: object, least: int = 0) -> int:
 
     Raises TypeError for other types, True and False among them, and ValueError for a smaller number.
     """
-    if isinstance(value, bool) or type(value).__name__ in ("bool", "bool_"):
-        raise TypeError(f"{name} must be a whole number, got {value!r}")
     try:
         number = operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
+    except (TypeError, RuntimeError):
         raise TypeError(f"{name} must be a whole number, got {value!r}") from None
+    if _kind(value):
+        raise TypeError(f"{name} must be a whole number, got {value!r}")
     if number < least:
         raise ValueError(f"{name} must be at least {least}, got {number}")
     return number
@@ -120,23 +171,28 @@ def positive(name: str, value: object) -> int:
     return whole(name, value, least=1)
 
 
-def number(name: str, value: float, above: float = -math.inf) -> float:
-    """Return `value` as a float if it is a finite real number greater than `above`.
+def number(name: str, value: object, above: float = -math.inf, least: float = -math.inf) -> float:
+    """Return `value` as a float if it is a finite real number greater than `above` and of at least `least`.
 
-    Raises TypeError for what is no number, ValueError for NaN, inf and what is not above.
+    Raises TypeError for what is no single real number (text, True and False, complex numbers) and for a tensor
+    that requires a gradient, which a float would lose; ValueError for NaN, inf and what is too small.
     """
+    if isinstance(value, str | bytes | bytearray) or _kind(value):
+        raise TypeError(f"{name} must be a real number, got {value!r}")
+    if isinstance(value, Tensor) and value.requires_grad:
+        raise TypeError(f"{name} must be a number without a gradient, got {value!r}; give {name}.detach()")
     try:
-        x = float(value)
-    except (TypeError, ValueError):
+        x = float(cast(SupportsFloat, value))
+    except (TypeError, ValueError, RuntimeError, OverflowError):
         raise TypeError(f"{name} must be a real number, got {value!r}") from None
-    if not (math.isfinite(x) and x > above):
-        wanted = "a finite number" if above == -math.inf else f"a finite number above {above:g}"
-        raise ValueError(f"{name} must be {wanted}, got {value}")
+    if not (math.isfinite(x) and x > above and x >= least):
+        bounds = f" above {above:g}" if above > -math.inf else f" of at least {least:g}" if least > -math.inf else ""
+        raise ValueError(f"{name} must be a finite number{bounds}, got {value}")
     return x
 
 
 def choice(name: str, value: Word, choices: Sequence[str]) -> Word:
     """Return `value` if it is one of `choices`, else raise ValueError that lists them."""
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
     return value

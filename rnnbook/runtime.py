@@ -5,6 +5,7 @@ import random
 import numpy as np
 import torch
 
+from rnnbook import _expect as expect
 from rnnbook import figures
 
 
@@ -18,8 +19,11 @@ def set_up(seed: int = 0) -> None:
 
     At the sizes of this book one thread is faster than two, and `orthogonal_`
     differs in its last bits between one thread and several; so every chapter
-    computes with one.
+    computes with one. Raises TypeError or ValueError for a seed that is not a whole number within 0..2**32 − 1.
     """
+    seed = expect.whole("seed", seed)
+    if seed >= 2**32:
+        raise ValueError(f"seed must be within 0..2**32 - 1, which NumPy can hold, got {seed}")
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)

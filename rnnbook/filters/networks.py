@@ -68,6 +68,7 @@ def smoother_network(model: StateSpace, skip: bool = True) -> SmootherNetwork:
     zeros = torch.zeros_like(eye)
     W_h = torch.cat((torch.cat((back, zeros), 1), torch.cat((back, zeros), 1)))
     W_x = torch.cat((read, torch.zeros_like(read)))
+    assert isinstance(ahead.cell, Elman)
     W_h_ahead = torch.cat((torch.cat((ahead.cell.W_h.detach(), zeros), 1), torch.cat((zeros, zeros), 1)))
     W_x_ahead = torch.cat((ahead.cell.W_x.detach(), torch.zeros_like(read)))
     layers = Bidirectional(_linear(W_h_ahead, W_x_ahead), _linear(W_h, W_x))
@@ -76,12 +77,7 @@ def smoother_network(model: StateSpace, skip: bool = True) -> SmootherNetwork:
 
 
 def _linear(W_h: Tensor, W_x: Tensor) -> Recurrent:
-    cell = Elman(W_x.shape[1], W_h.shape[0], "identity", device=W_h.device, dtype=W_h.dtype)
-    with torch.no_grad():
-        cell.W_h.copy_(W_h)
-        cell.W_x.copy_(W_x)
-        cell.b.zero_()
-    return Recurrent(cell)
+    return Recurrent(Elman.from_weights(W_x, W_h, phi="identity"))
 
 
 def units(model: StateSpace, tolerance: float = 1e-8) -> int:

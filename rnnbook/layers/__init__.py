@@ -1,5 +1,5 @@
 """Recurrent layers: cells, what unrolls them, their backward passes derived by hand, and scans."""
 
-from rnnbook.layers import recurrent, torch_nn
+from rnnbook import _lazy
 
-recurrent.KERNELS["torch"] = torch_nn
+__getattr__, __dir__ = _lazy.modules(__name__)

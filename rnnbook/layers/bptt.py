@@ -12,6 +12,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from rnnbook import _expect as expect
+
 # Half of a 1 MiB second-level cache. At T = 1024, B = H = 64 an LSTM or a GRU takes about 0.8 of the time that
 # it takes when the local derivatives of all T steps are written to memory before the walk.
 CACHE_BYTES = 512 * 1024
@@ -57,6 +59,24 @@ class HandDerived(torch.autograd.Function):
 def call(function: type[torch.autograd.Function], *arguments: object) -> tuple[Tensor, ...]:
     """`function.apply`, with the types that it lacks."""
     return cast(tuple[Tensor, ...], function.apply(*arguments))  # type: ignore[no-untyped-call]
+
+
+def check_sequence(
+    G: int, x: Tensor, W_x: Tensor, W_h: Tensor, b: Tensor, mask: Tensor | None, window: int | None, **states: Tensor
+) -> None:
+    """Raise TypeError or ValueError for what does not fit into a cell of G gates; dtype and device are those of W_h."""
+    expect.tensor("W_h", W_h, [("GH", None), ("H", None)], like=expect.real("W_h", W_h))
+    H, rows = W_h.shape[1], "H" if G == 1 else f"{G}H"
+    expect.tensor("W_h", W_h, [(rows, G * H), ("H", H)], like=W_h)
+    T, B, I = expect.tensor("x", x, [("T", None), ("B", None), ("I", None)], like=W_h, whose="W_h's").shape
+    expect.tensor("W_x", W_x, [(rows, G * H), ("I", I)], like=W_h, whose="W_h's")
+    expect.tensor("b", b, [(rows, G * H)], like=W_h, whose="W_h's")
+    for name, state in states.items():
+        expect.tensor(name, state, [("B", B), ("H", H)], like=W_h, whose="W_h's")
+    if mask is not None:
+        expect.tensor("mask", mask, [("T", T), ("B", B), ("1", 1)], like=W_h, whose="W_h's")
+    if window is not None:
+        expect.positive("window", window)
 
 
 def window_sweep(adjoint: Adjoint, d_states: tuple[Tensor, ...], window: int) -> tuple[Tensor, ...]:
@@ -248,8 +268,10 @@ def elman(
     mask: (T, B, 1) of 1 and 0 in the dtype of x; at a 0 the state is carried through unchanged.
     window: each loss reaches back through this many steps, t − s < window; None for all of them.
     Returns the states (T, B, H) and the last one (B, H). Differentiable once: a second derivative raises
-    RuntimeError and names the backend "loop". Sizes are checked by `Recurrent`, not here.
+    RuntimeError and names the backend "loop". Raises TypeError and ValueError that name the argument.
     Source: Werbos 1990, Backpropagation through time: what it does and how to do it.
     """
+    check_sequence(1, x, W_x, W_h, b, mask, window, h_0=h_0)
+    expect.choice("phi", phi, ["tanh", "relu", "identity"])
     h, last = call(_Elman, x, h_0, W_x, W_h, b, phi, mask, window)
     return h, last

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from rnnbook import _expect as expect
 from rnnbook.layers.bptt import (
     HandDerived,
     InputSide,
@@ -16,6 +17,7 @@ from rnnbook.layers.bptt import (
     at_the_end,
     blocks,
     call,
+    check_sequence,
     kept,
     states,
     times_dsigmoid,
@@ -252,7 +254,10 @@ def gru(
     Returns the states (T, B, H) and the last one (B, H).
     Source: Cho et al. 2014; Chung et al. 2014.
     """
-    if keep == "new":
+    check_sequence(3, x, W_x, W_h, b, mask, window, h_0=h_0)
+    if b_n is not None:
+        expect.tensor("b_n", b_n, [("H", W_h.shape[1])], like=W_h, whose="W_h's")
+    if expect.choice("keep", keep, ["old", "new"]) == "new":
         H = h_0.shape[1]
         sign = b.new_ones(3 * H)
         sign[H : 2 * H] = -1

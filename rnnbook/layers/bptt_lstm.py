@@ -16,6 +16,7 @@ from rnnbook.layers.bptt import (
     at_the_end,
     blocks,
     call,
+    check_sequence,
     kept,
     states,
     times_dsigmoid,
@@ -176,5 +177,6 @@ def lstm(
     Returns the states h (T, B, H), and the last h and c (B, H). The equations are those of `cells.LSTM`.
     Source: Hochreiter & Schmidhuber 1997; Gers, Schmidhuber & Cummins 2000; the full, untruncated gradient.
     """
+    check_sequence(4, x, W_x, W_h, b, mask, window, h_0=h_0, c_0=c_0)
     h, h_last, c_last = call(_LSTM, x, h_0, c_0, W_x, W_h, b, mask, window)
     return h, h_last, c_last

@@ -6,10 +6,12 @@ h: (B, H), or the pair (h, c) for an LSTM. Gates are stacked in W_x: (G·H, I), 
 """
 
 from collections.abc import Callable
-from typing import Any, Literal
+from copy import deepcopy
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized, type_before_parametrizations
 
 from rnnbook import _expect as expect
 
@@ -18,6 +20,7 @@ Weights = tuple[nn.Parameter, nn.Parameter, nn.Parameter]
 Phi = Literal["tanh", "relu", "identity"]
 Reset = Literal["after", "before"]
 Keep = Literal["old", "new"]
+Device = torch.device | str | int | None
 
 PHI: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
@@ -26,14 +29,12 @@ PHI: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-def _weights(I: int, H: int, G: int, device: Any, dtype: Any) -> Weights:
+def _weights(I: int, H: int, G: int, device: Device, dtype: torch.dtype | None) -> Weights:
     """W_x: (G·H, I), W_h: (G·H, H), b: (G·H,), each entry uniform on (−1/√H, 1/√H) as in `torch.nn`."""
-    expect.positive("I", I)
-    expect.positive("H", H)
-    bound = H**-0.5
+    place, kind, bound = expect.device("device", device), expect.floating("dtype", dtype), H**-0.5
 
     def draw(*shape: int) -> nn.Parameter:
-        return nn.Parameter(torch.empty(shape, device=device, dtype=dtype).uniform_(-bound, bound))
+        return nn.Parameter(torch.empty(shape, device=place, dtype=kind).uniform_(-bound, bound))
 
     return draw(G * H, I), draw(G * H, H), draw(G * H)
 
@@ -42,6 +43,18 @@ def _check(W_x: Tensor, W_h: Tensor, x_t: Tensor, **state: Tensor) -> None:
     expect.tensor("x_t", x_t, [("B", None), ("I", W_x.shape[1])], like=W_x)
     for letter, value in state.items():
         expect.tensor(letter, value, [("B", x_t.shape[0]), ("H", W_h.shape[1])], like=W_h)
+
+
+def _pair(state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """(h, c), and no tensor that happens to have two rows."""
+    if not (isinstance(state, tuple | list) and len(state) == 2):
+        raise TypeError(f"state must be a pair of tensors (h, c), got {type(state).__name__}")
+    return state
+
+
+def kind(cell: object) -> type:
+    """The class of a cell, a parametrised one too."""
+    return type_before_parametrizations(cell) if isinstance(cell, nn.Module) else type(cell)
 
 
 class Elman(nn.Module):
@@ -53,15 +66,35 @@ class Elman(nn.Module):
     way to initialize recurrent networks of rectified linear units.
     """
 
-    def __init__(self, I: int, H: int, phi: Phi = "tanh", *, device: Any = None, dtype: Any = None) -> None:
+    def __init__(
+        self, I: int, H: int, phi: Phi = "tanh", *, device: Device = None, dtype: torch.dtype | None = None
+    ) -> None:
         super().__init__()
-        self.I, self.H = I, H
+        self.I, self.H = expect.positive("I", I), expect.positive("H", H)
         self.phi = expect.choice("phi", phi, list(PHI))
-        self.W_x, self.W_h, self.b = _weights(I, H, 1, device, dtype)
+        self.W_x, self.W_h, self.b = _weights(self.I, self.H, 1, device, dtype)
+
+    @classmethod
+    def from_weights(cls, W_x: Tensor, W_h: Tensor, b: Tensor | None = None, phi: Phi = "tanh") -> "Elman":
+        """The cell with copies of these weights, to be trained: W_x: (H, I), W_h: (H, H), b: (H,), zero if not given.
+
+        Its dtype and device are those of W_h. Raises ValueError or TypeError for what does not fit.
+        """
+        H = len(expect.tensor("W_h", W_h, [("H", None), ("H", None)], expect.real("W_h", W_h)))
+        expect.tensor("W_h", W_h, [("H", H), ("H", H)], like=W_h)
+        I = expect.tensor("W_x", W_x, [("H", H), ("I", None)], like=W_h, whose="W_h's").shape[1]
+        if b is not None:
+            expect.tensor("b", b, [("H", H)], like=W_h, whose="W_h's")
+        cell = cls(I, H, phi, device=W_h.device, dtype=W_h.dtype)
+        with torch.no_grad():
+            cell.W_x.copy_(W_x)
+            cell.W_h.copy_(W_h)
+            cell.b.copy_(torch.zeros_like(cell.b) if b is None else b)
+        return cell
 
     def initial_state(self, B: int) -> Tensor:
         """Zeros h_0: (B, H)."""
-        return self.b.new_zeros(B, self.H)
+        return self.b.new_zeros(expect.whole("B", B), self.H)
 
     def forward(self, x_t: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
         _check(self.W_x, self.W_h, x_t, h=h)
@@ -80,17 +113,18 @@ class LSTM(nn.Module):
     Cummins 2000, Learning to forget.
     """
 
-    def __init__(self, I: int, H: int, *, device: Any = None, dtype: Any = None) -> None:
+    def __init__(self, I: int, H: int, *, device: Device = None, dtype: torch.dtype | None = None) -> None:
         super().__init__()
-        self.I, self.H = I, H
-        self.W_x, self.W_h, self.b = _weights(I, H, 4, device, dtype)
+        self.I, self.H = expect.positive("I", I), expect.positive("H", H)
+        self.W_x, self.W_h, self.b = _weights(self.I, self.H, 4, device, dtype)
 
     def initial_state(self, B: int) -> tuple[Tensor, Tensor]:
         """Zeros (h_0, c_0), each (B, H)."""
+        B = expect.whole("B", B)
         return self.b.new_zeros(B, self.H), self.b.new_zeros(B, self.H)
 
     def forward(self, x_t: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        h, c = state
+        h, c = _pair(state)
         _check(self.W_x, self.W_h, x_t, h=h, c=c)
         i, f, g, o = (x_t @ self.W_x.T + h @ self.W_h.T + self.b).chunk(4, 1)
         c = f.sigmoid() * c + i.sigmoid() * g.tanh()
@@ -119,19 +153,19 @@ class GRU(nn.Module):
         reset: Reset = "after",
         keep: Keep = "old",
         *,
-        device: Any = None,
-        dtype: Any = None,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        self.I, self.H = I, H
+        self.I, self.H = expect.positive("I", I), expect.positive("H", H)
         self.reset = expect.choice("reset", reset, ["after", "before"])
         self.keep = expect.choice("keep", keep, ["old", "new"])
-        self.W_x, self.W_h, self.b = _weights(I, H, 3, device, dtype)
-        self.b_n = nn.Parameter(_weights(1, H, 1, device, dtype)[2].detach()) if reset == "after" else None
+        self.W_x, self.W_h, self.b = _weights(self.I, self.H, 3, device, dtype)
+        self.b_n = nn.Parameter(_weights(1, self.H, 1, device, dtype)[2].detach()) if reset == "after" else None
 
     def initial_state(self, B: int) -> Tensor:
         """Zeros h_0: (B, H)."""
-        return self.b.new_zeros(B, self.H)
+        return self.b.new_zeros(expect.whole("B", B), self.H)
 
     def forward(self, x_t: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
         _check(self.W_x, self.W_h, x_t, h=h)
@@ -147,15 +181,19 @@ class GRU(nn.Module):
 
 
 def convert_gru(cell: GRU, reset: Reset | None = None, keep: Keep | None = None) -> GRU:
-    """A new GRU in another convention that computes exactly the same function; `cell` is left as it was.
+    """A copy of a GRU in another convention that computes exactly the same function; `cell` is left as it was.
 
     keep: since 1 − σ(a) = σ(−a), the two meanings of z differ by the sign of the z rows of W_x, W_h and b.
     reset: W_hn (r ⊙ h) = r ⊙ (W_hn h) for every r and h only if W_hn is diagonal, and then b_n must be 0;
     for any other weights no conversion exists and ValueError says so. None leaves a convention as it is.
+    What is frozen, parametrised or in evaluation mode remains so; a b_n that is new trains where b does. Raises
+    ValueError for a parametrisation that cannot express the weight with its z rows negated.
     """
-    reset = expect.choice("reset", reset or cell.reset, ["after", "before"])
-    keep = expect.choice("keep", keep or cell.keep, ["old", "new"])
-    H = cell.H
+    if not isinstance(cell, GRU):
+        raise TypeError(f"cell must be a GRU, got {type(cell).__name__}")
+    reset = expect.choice("reset", cell.reset if reset is None else reset, ["after", "before"])
+    keep = expect.choice("keep", cell.keep if keep is None else keep, ["old", "new"])
+    H, made = cell.H, deepcopy(cell)
     if reset != cell.reset:
         W_n = cell.W_h[2 * H :]
         if not torch.equal(W_n, W_n.diag().diag()) or (cell.b_n is not None and bool(cell.b_n.any())):
@@ -163,15 +201,29 @@ def convert_gru(cell: GRU, reset: Reset | None = None, keep: Keep | None = None)
                 f"a GRU with reset={cell.reset!r} has no equal with reset={reset!r}: W_n (r * h) and "
                 "r * (W_n h + b_n) agree only where W_n is diagonal and b_n is zero; train it anew instead"
             )
-    made = GRU(cell.I, H, reset, keep, device=cell.b.device, dtype=cell.b.dtype)
-    with torch.no_grad():
-        for new, old in ((made.W_x, cell.W_x), (made.W_h, cell.W_h), (made.b, cell.b)):
-            new.copy_(old)
-            if keep != cell.keep:
-                new[H : 2 * H].neg_()
-        if made.b_n is not None:
-            made.b_n.copy_(torch.zeros_like(made.b_n) if cell.b_n is None else cell.b_n)
+        zero = nn.Parameter(torch.zeros_like(cell.b[:H]), requires_grad=cell.b.requires_grad)
+        made.b_n = zero if reset == "after" else None
+    if keep != cell.keep:
+        for name in ("W_x", "W_h", "b"):
+            new = getattr(cell, name).detach().clone()
+            new[H : 2 * H].neg_()
+            _assign(made, name, new)
+    made.reset, made.keep = reset, keep
     return made
+
+
+def _assign(cell: nn.Module, name: str, value: Tensor) -> None:
+    """Write a weight, through its parametrisation where it has one."""
+    if not is_parametrized(cell, name):
+        with torch.no_grad():
+            getattr(cell, name).copy_(value)
+        return
+    setattr(cell, name, value)
+    if not torch.allclose(getattr(cell, name), value):
+        raise ValueError(
+            f"the parametrisation of {name} cannot express it with its z rows negated; "
+            "take it off first, with torch.nn.utils.parametrize.remove_parametrizations"
+        )
 
 
 class Leaky(nn.Module):
@@ -193,23 +245,25 @@ class Leaky(nn.Module):
         alpha: float | Tensor,
         phi: Phi = "tanh",
         *,
-        device: Any = None,
-        dtype: Any = None,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        self.I, self.H = I, H
+        self.I, self.H = expect.positive("I", I), expect.positive("H", H)
         self.phi = expect.choice("phi", phi, list(PHI))
-        self.W_x, self.W_h, self.b = _weights(I, H, 1, device, dtype)
-        kept = torch.as_tensor(alpha, device=self.b.device, dtype=self.b.dtype)
-        if kept.shape not in ((), (H,)):
-            raise ValueError(f"alpha must be one number or have shape (H,) = ({H},), got {tuple(kept.shape)}")
-        if not bool(((kept >= 0) & (kept <= 1)).all()):
+        self.W_x, self.W_h, self.b = _weights(self.I, self.H, 1, device, dtype)
+        given = alpha if isinstance(alpha, Tensor) else torch.tensor(expect.number("alpha", alpha), dtype=torch.float64)
+        if expect.real("alpha", given).requires_grad:
+            raise ValueError("alpha is fixed and must not require a gradient, which would be lost; give alpha.detach()")
+        if given.shape not in ((), (self.H,)):
+            raise ValueError(f"alpha must be one number or have shape (H,) = ({self.H},), got {tuple(given.shape)}")
+        if not given.is_meta and not bool(((given >= 0) & (given <= 1)).all()):
             raise ValueError(f"alpha must be within 0..1, got {alpha}")
-        self.register_buffer("alpha", kept.clone())
+        self.register_buffer("alpha", given.to(self.b).clone())
 
     def initial_state(self, B: int) -> Tensor:
         """Zeros h_0: (B, H)."""
-        return self.b.new_zeros(B, self.H)
+        return self.b.new_zeros(expect.whole("B", B), self.H)
 
     def forward(self, x_t: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
         _check(self.W_x, self.W_h, x_t, h=h)
@@ -232,17 +286,25 @@ class LayerNormElman(nn.Module):
     """
 
     def __init__(
-        self, I: int, H: int, phi: Phi = "tanh", eps: float = 1e-5, *, device: Any = None, dtype: Any = None
+        self,
+        I: int,
+        H: int,
+        phi: Phi = "tanh",
+        eps: float = 1e-5,
+        *,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        self.I, self.H, self.eps = I, H, eps
+        self.I, self.H = expect.positive("I", I), expect.positive("H", H)
+        self.eps = expect.number("eps", eps, least=0)
         self.phi = expect.choice("phi", phi, list(PHI))
-        self.W_x, self.W_h, self.b = _weights(I, H, 1, device, dtype)
+        self.W_x, self.W_h, self.b = _weights(self.I, self.H, 1, device, dtype)
         self.g = nn.Parameter(torch.ones_like(self.b))
 
     def initial_state(self, B: int) -> Tensor:
         """Zeros h_0: (B, H)."""
-        return self.b.new_zeros(B, self.H)
+        return self.b.new_zeros(expect.whole("B", B), self.H)
 
     def forward(self, x_t: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
         _check(self.W_x, self.W_h, x_t, h=h)
@@ -260,21 +322,25 @@ class LayerNormLSTM(nn.Module):
     Source: Ba, Kiros & Hinton 2016, Layer normalization, whose two biases before the gates are one b here.
     """
 
-    def __init__(self, I: int, H: int, eps: float = 1e-5, *, device: Any = None, dtype: Any = None) -> None:
+    def __init__(
+        self, I: int, H: int, eps: float = 1e-5, *, device: Device = None, dtype: torch.dtype | None = None
+    ) -> None:
         super().__init__()
-        self.I, self.H, self.eps = I, H, eps
-        self.W_x, self.W_h, self.b = _weights(I, H, 4, device, dtype)
+        self.I, self.H = expect.positive("I", I), expect.positive("H", H)
+        self.eps = expect.number("eps", eps, least=0)
+        self.W_x, self.W_h, self.b = _weights(self.I, self.H, 4, device, dtype)
         self.g_x = nn.Parameter(torch.ones_like(self.b))
         self.g_h = nn.Parameter(torch.ones_like(self.b))
-        self.g_c = nn.Parameter(torch.ones_like(self.b[:H]))
-        self.b_c = nn.Parameter(torch.zeros_like(self.b[:H]))
+        self.g_c = nn.Parameter(torch.ones_like(self.b[: self.H]))
+        self.b_c = nn.Parameter(torch.zeros_like(self.b[: self.H]))
 
     def initial_state(self, B: int) -> tuple[Tensor, Tensor]:
         """Zeros (h_0, c_0), each (B, H)."""
+        B = expect.whole("B", B)
         return self.b.new_zeros(B, self.H), self.b.new_zeros(B, self.H)
 
     def forward(self, x_t: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        h, c = state
+        h, c = _pair(state)
         _check(self.W_x, self.W_h, x_t, h=h, c=c)
         a = layer_norm(x_t @ self.W_x.T, self.g_x, self.eps) + layer_norm(h @ self.W_h.T, self.g_h, self.eps)
         i, f, g, o = (a + self.b).chunk(4, 1)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from rnnbook import _expect as expect
 from rnnbook.layers.bptt import HandDerived, call, times_dsigmoid
+from rnnbook.layers.cells import Device
 from rnnbook.layers.recurrent import Lengths, as_mask, without_autocast
 from rnnbook.layers.scan import RUN, Algorithm, scan, with_start
 
@@ -27,25 +28,34 @@ class MinGRU(nn.Module):
     """
 
     def __init__(
-        self, I: int, H: int, candidate: Candidate = "linear", *, device: Any = None, dtype: Any = None
+        self,
+        I: int,
+        H: int,
+        candidate: Candidate = "linear",
+        *,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
         self.I, self.H = expect.positive("I", I), expect.positive("H", H)
         self.candidate = expect.choice("candidate", candidate, ["linear", "positive"])
-        bound = I**-0.5
-        self.W_x = nn.Parameter(torch.empty(2 * H, I, device=device, dtype=dtype).uniform_(-bound, bound))
-        self.b = nn.Parameter(torch.empty(2 * H, device=device, dtype=dtype).uniform_(-bound, bound))
+        place, kind, bound = expect.device("device", device), expect.floating("dtype", dtype), self.I**-0.5
+        W_x = torch.empty(2 * self.H, self.I, device=place, dtype=kind)
+        self.W_x = nn.Parameter(W_x.uniform_(-bound, bound))
+        self.b = nn.Parameter(W_x.new_empty(2 * self.H).uniform_(-bound, bound))
 
     def initial_state(self, B: int) -> Tensor:
         """Zeros h_0: (B, H)."""
-        return self.b.new_zeros(B, self.H)
+        return self.b.new_zeros(expect.whole("B", B), self.H)
 
     def arguments(self, x: Tensor) -> Tensor:
         """What the gate and the candidate are computed from, (…, 2H), of inputs x: (…, I)."""
+        expect.tensor("x", x, [("…", None), ("I", self.I)], like=self.W_x)
         return nn.functional.linear(x, self.W_x, self.b)
 
     def gates(self, a: Tensor) -> tuple[Tensor, Tensor]:
         """(z, n), each (…, H), of the arguments a: (…, 2H)."""
+        expect.tensor("a", a, [("…", None), ("2H", 2 * self.H)], like=self.W_x)
         a_z, n = a.chunk(2, -1)
         return a_z.sigmoid(), _positive(n) if self.candidate == "positive" else n
 
@@ -109,6 +119,8 @@ class MinGRULayer(nn.Module):
 
     def __init__(self, cell: MinGRU, algorithm: Algorithm = "auto") -> None:
         super().__init__()
+        if not isinstance(cell, MinGRU):
+            raise TypeError(f"cell must be a MinGRU, got {type(cell).__name__}")
         self.cell, self.I, self.width = cell, cell.I, cell.H
         self.algorithm = expect.choice("algorithm", algorithm, [*RUN, "loop"])
 

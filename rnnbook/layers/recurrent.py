@@ -4,50 +4,52 @@ Time is first: x is (T, B, I). Derived in the chapters forward, memory and smoot
 `torch.nn` are in `rnnbook.layers.torch_nn`, the hand-derived backward passes in `rnnbook.layers.bptt`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, cast, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
-from torch.nn.utils.parametrize import type_before_parametrizations
 from torch.utils.checkpoint import checkpoint
 
 from rnnbook import _expect as expect
+from rnnbook.layers import torch_kernels
 from rnnbook.layers.bptt import elman
 from rnnbook.layers.bptt_gru import gru
 from rnnbook.layers.bptt_lstm import lstm
-from rnnbook.layers.cells import GRU, LSTM, Elman, State
+from rnnbook.layers.cells import GRU, LSTM, Elman, State, kind
 
 Backend = Literal["bptt", "loop", "torch"]
 Join = Literal["concatenate", "sum", "mean"]
 Lengths = Tensor | Sequence[int]
 
 
+@runtime_checkable
 class Cell(Protocol):
     """What `Recurrent` asks of a cell: one step, its sizes, and the state to begin with."""
 
     I: int
     H: int
 
+    def initial_state(self, B: int) -> State: ...
+
+    def __call__(self, x_t: Tensor, state: State) -> tuple[Tensor, State]: ...
+
+
+@runtime_checkable
+class Layer(Protocol):
+    """What `Bidirectional` and `Stacked` ask of a layer, and are: `Recurrent` and `MinGRULayer` are two more."""
+
+    I: int
+    width: int
+
     def initial_state(self, B: int) -> Any: ...
 
-    def __call__(self, x_t: Tensor, state: Any) -> tuple[Tensor, Any]: ...
-
-
-class Kernels(Protocol):
-    """What a backend that unrolls a cell by itself offers: `rnnbook.layers.torch_nn` does."""
-
-    def require(self, cell: object) -> None:
-        """Raise ValueError, which says what to do instead, for a cell that it does not have."""
-
-    def run(self, cell: Any, x: Tensor, state: State, mask: Tensor | None) -> tuple[Tensor, State]:
-        """x: (T, B, I) with T, B ≥ 1, mask: (T, B) bool or None → y: (T, B, H), last state; y at pads is free."""
-
-
-KERNELS: dict[str, Kernels] = {}  # those of other modules enter here, which so need not be imported
+    def __call__(
+        self, x: Tensor, state: Any = None, *, lengths: Lengths | None = None, mask: Tensor | None = None
+    ) -> tuple[Tensor, Any]: ...
 
 
 class Recurrent(nn.Module):
@@ -71,7 +73,7 @@ class Recurrent(nn.Module):
     Raises TypeError and ValueError that name the argument, what it was and what it should be.
     """
 
-    cell: Any
+    cell: Cell
 
     def __init__(
         self,
@@ -83,22 +85,23 @@ class Recurrent(nn.Module):
         segment: int | None = None,
     ) -> None:
         super().__init__()
+        if not isinstance(cell, Cell) or isinstance(cell, type):
+            raise TypeError(f"cell must be a cell such as Elman(I, H), with I, H and initial_state, got {_named(cell)}")
         self.backend = expect.choice("backend", backend, ["bptt", "loop", "torch"])
         pieces = {"window": window, "chunk": chunk, "segment": segment}
         given = {name: expect.positive(name, size) for name, size in pieces.items() if size is not None}
         if len(given) > 1:
             raise ValueError(f"window, chunk and segment exclude each other, got {given}")
         if backend == "torch":
-            KERNELS[backend].require(cell)
+            torch_kernels.require(cell)
             if window is not None:
                 raise ValueError("PyTorch's kernels have no window; use backend='bptt' or 'loop', or chunk")
         self.cell, self.I, self.width = cell, cell.I, cell.H
-        self.window, self.chunk, self.segment = window, chunk, segment
+        self.window, self.chunk, self.segment = (given.get(name) for name in pieces)
 
     def initial_state(self, B: int) -> State:
         """The cell's initial state for B sequences."""
-        start: State = self.cell.initial_state(B)
-        return start
+        return self.cell.initial_state(B)
 
     def forward(
         self,
@@ -139,8 +142,9 @@ class Recurrent(nn.Module):
         # A parametrised weight, such as an orthogonal one, is computed once here and not at every step.
         with parametrize.cached():
             if self.backend == "torch" and x.shape[0] > 0 and x.shape[1] > 0:
-                return KERNELS[self.backend].run(self.cell, x, state, mask)
-            if self.backend == "bptt" and type_before_parametrizations(self.cell) in (Elman, LSTM, GRU):
+                assert isinstance(self.cell, Elman | LSTM | GRU)
+                return torch_kernels.run(self.cell, x, state, mask)
+            if self.backend == "bptt" and kind(self.cell) in (Elman, LSTM, GRU):
                 return _by_hand(self.cell, x, state, mask, self.window)
             if self.window is not None:
                 return _loop_in_window(self.cell, x, state, mask, self.window)
@@ -158,21 +162,23 @@ def without_autocast(device: torch.device) -> AbstractContextManager[Any]:
     return torch.autocast(kind, enabled=False) if torch.amp.is_autocast_available(kind) else nullcontext()
 
 
-def _by_hand(cell: Any, x: Tensor, state: Any, mask: Tensor | None, window: int | None) -> tuple[Tensor, State]:
+def _by_hand(cell: Cell, x: Tensor, state: State, mask: Tensor | None, window: int | None) -> tuple[Tensor, State]:
     m = None if mask is None else mask[:, :, None].to(x.dtype)
     # Autocast would change the dtype of some of the products and not of the buffers that they go to.
     with without_autocast(x.device):
+        if isinstance(cell, LSTM):
+            h, c = state
+            y, h, c = lstm(x, h, c, cell.W_x, cell.W_h, cell.b, mask=m, window=window)
+            return y, (h, c)
+        assert isinstance(cell, Elman | GRU)
+        assert isinstance(state, Tensor)
         if isinstance(cell, Elman):
             return elman(x, state, cell.W_x, cell.W_h, cell.b, cell.phi, mask=m, window=window)
-        if isinstance(cell, GRU):
-            weights = cell.W_x, cell.W_h, cell.b, cell.b_n
-            return gru(x, state, *weights, keep=cell.keep, mask=m, window=window)
-        h, c = state
-        y, h, c = lstm(x, h, c, cell.W_x, cell.W_h, cell.b, mask=m, window=window)
-        return y, (h, c)
+        weights = cell.W_x, cell.W_h, cell.b, cell.b_n
+        return gru(x, state, *weights, keep=cell.keep, mask=m, window=window)
 
 
-def _step(cell: Any, x_t: Tensor, state: State, mask_t: Tensor | None) -> tuple[Tensor, State]:
+def _step(cell: Cell, x_t: Tensor, state: State, mask_t: Tensor | None) -> tuple[Tensor, State]:
     """One step of the cell; sequences whose mask is False keep the state that they have."""
     h, new = cell(x_t, state)
     if mask_t is not None:
@@ -187,7 +193,7 @@ def _along(mask_t: Tensor, part: Tensor) -> Tensor:
     return mask_t.view(-1, *[1] * (part.dim() - 1))
 
 
-def _loop(cell: Any, x: Tensor, state: State, mask: Tensor | None) -> tuple[Tensor, State]:
+def _loop(cell: Cell, x: Tensor, state: State, mask: Tensor | None) -> tuple[Tensor, State]:
     outputs = []
     for t, x_t in enumerate(x):
         h, state = _step(cell, x_t, state, None if mask is None else mask[t])
@@ -195,7 +201,7 @@ def _loop(cell: Any, x: Tensor, state: State, mask: Tensor | None) -> tuple[Tens
     return torch.stack(outputs) if outputs else x.new_zeros(0, x.shape[1], cell.H), state
 
 
-def _loop_in_window(cell: Any, x: Tensor, state: State, mask: Tensor | None, window: int) -> tuple[Tensor, State]:
+def _loop_in_window(cell: Cell, x: Tensor, state: State, mask: Tensor | None, window: int) -> tuple[Tensor, State]:
     """Each output begins again from the detached state `window` steps before: T · window steps in all."""
     if len(x) <= window:
         return _loop(cell, x, state, mask)
@@ -218,8 +224,13 @@ class Bidirectional(nn.Module):
     Source: Schuster & Paliwal 1997, Bidirectional recurrent neural networks.
     """
 
-    def __init__(self, ahead: Recurrent, back: Recurrent, join: Join = "concatenate") -> None:
+    ahead: Layer
+    back: Layer
+
+    def __init__(self, ahead: Layer, back: Layer, join: Join = "concatenate") -> None:
         super().__init__()
+        _require_layer("ahead", ahead)
+        _require_layer("back", back)
         if ahead.I != back.I or ahead.width != back.width:
             raise ValueError(
                 "ahead and back must have the same sizes, got "
@@ -229,18 +240,18 @@ class Bidirectional(nn.Module):
         self.join = expect.choice("join", join, ["concatenate", "sum", "mean"])
         self.I, self.width = ahead.I, 2 * ahead.width if join == "concatenate" else ahead.width
 
-    def initial_state(self, B: int) -> tuple[State, State]:
+    def initial_state(self, B: int) -> tuple[Any, Any]:
         """The initial states of both layers for B sequences."""
         return self.ahead.initial_state(B), self.back.initial_state(B)
 
     def forward(
         self,
         x: Tensor,
-        state: tuple[State, State] | None = None,
+        state: tuple[Any, Any] | None = None,
         *,
         lengths: Lengths | None = None,
         mask: Tensor | None = None,
-    ) -> tuple[Tensor, tuple[State, State]]:
+    ) -> tuple[Tensor, tuple[Any, Any]]:
         _check_layers("state", state, 2)
         expect.tensor("x", x, [("T", None), ("B", None), ("I", self.I)], like=x)
         mask = as_mask(lengths, mask, x)
@@ -259,29 +270,32 @@ class Bidirectional(nn.Module):
 class Stacked(nn.Module):
     """Layers on top of each other: the outputs (T, B, ·) of one are the inputs of the next.
 
-    layers: `Recurrent` or `Bidirectional`. dropout: the share of the outputs between layers that is dropped
-    in training. The state is the tuple of the layers' states. Arguments and errors of the call are those of
-    `Recurrent`; ValueError where a layer's input size is not the width of the layer below.
+    layers: `Recurrent`, `Bidirectional` or another `Layer`. dropout: the share of the outputs between layers
+    that is dropped in training. The state is the tuple of the layers' states. Arguments and errors of the
+    call are those of `Recurrent`; ValueError where a layer's input size is not the width of the layer below.
     """
 
-    def __init__(self, *layers: Recurrent | Bidirectional, dropout: float = 0.0) -> None:
+    def __init__(self, *layers: Layer, dropout: float = 0.0) -> None:
         super().__init__()
         if not layers:
             raise ValueError("Stacked needs at least one layer, got none")
+        for n, layer in enumerate(layers):
+            _require_layer(f"layer {n}", layer)
         for n, (below, above) in enumerate(pairwise(layers), start=1):
             if below.width != above.I:
                 raise ValueError(f"layer {n} must have I = {below.width}, the width below it, got {above.I}")
-        if not 0 <= dropout <= 1:
+        self.dropout = expect.number("dropout", dropout)
+        if not 0 <= self.dropout <= 1:
             raise ValueError(f"dropout must be within 0..1, got {dropout}")
-        self.layers, self.dropout = nn.ModuleList(layers), dropout
+        self.layers = nn.ModuleList(cast(Sequence[nn.Module], layers))
         self.I, self.width = layers[0].I, layers[-1].width
 
     def initial_state(self, B: int) -> tuple[Any, ...]:
         """The initial states of all layers for B sequences."""
         return tuple(layer.initial_state(B) for layer in self._each())
 
-    def _each(self) -> list[Any]:
-        return list(self.layers)
+    def _each(self) -> list[Layer]:
+        return cast(list[Layer], list(self.layers))
 
     def forward(
         self,
@@ -319,7 +333,12 @@ def as_mask(lengths: Lengths | None, mask: Tensor | None, x: Tensor) -> Tensor |
         return expect.tensor("mask", mask, [("T", T), ("B", B)], like=boolean)
     if lengths is None:
         return None
-    given = torch.as_tensor(lengths)
+    try:
+        given = torch.as_tensor(lengths)
+    except (TypeError, ValueError, RuntimeError):
+        raise TypeError(f"lengths must be whole numbers, one for each of the B sequences, got {lengths!r}") from None
+    if given.is_meta:
+        raise ValueError("lengths must hold numbers, got a tensor on the device meta, which has shapes only")
     # An empty list has no dtype of its own.
     if given.numel() > 0 and (given.is_floating_point() or given.is_complex() or given.dtype == torch.bool):
         raise TypeError(f"lengths must be whole numbers, got dtype {given.dtype}; a mask goes to mask=")
@@ -338,7 +357,7 @@ def _parts(state: State) -> tuple[Tensor, ...]:
     return state if isinstance(state, tuple) else (state,)
 
 
-def _map(f: Any, state: State) -> State:
+def _map(f: Callable[[Tensor], Tensor], state: State) -> State:
     return tuple(f(part) for part in state) if isinstance(state, tuple) else f(state)
 
 
@@ -357,6 +376,16 @@ def _check_state(state: State | None, start: State) -> State:
 def _check_part(name: str, part: object, like: Tensor) -> Tensor:
     letters = ("B", "H", *("…" for _ in like.shape[2:]))
     return expect.tensor(name, part, list(zip(letters, like.shape, strict=True)), like)
+
+
+def _named(value: object) -> str:
+    """What a wrong argument was: its type, or the class that was given for one of its instances."""
+    return f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+
+
+def _require_layer(name: str, value: object) -> None:
+    if not isinstance(value, Layer) or isinstance(value, type):
+        raise TypeError(f"{name} must be a layer such as Recurrent(cell), with I and width, got {_named(value)}")
 
 
 def _check_layers(name: str, state: object, n: int) -> None:

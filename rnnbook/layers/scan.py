@@ -27,11 +27,25 @@ SHORT, WIDE, MANY = 2 * CHUNK, 1024, 2**20
 def compose(later: Element, earlier: Element) -> Element:
     """(a₂, b₂) ∘ (a₁, b₁) = (a₂ a₁, a₂ b₁ + b₂): the map h → a₂ (a₁ h + b₁) + b₂ as one element.
 
-    Associative, with the identity (1, 0), and not commutative. Source: Blelloch 1990, Prefix sums and their
-    applications.
+    Associative, with the identity (1, 0), and not commutative. Raises TypeError for what is no pair of tensors.
+    Source: Blelloch 1990, Prefix sums and their applications.
     """
+    for name, element in (("later", later), ("earlier", earlier)):
+        if not (isinstance(element, tuple | list) and [isinstance(part, Tensor) for part in element] == [True, True]):
+            raise TypeError(f"{name} must be a pair of tensors (a, b), got {type(element).__name__}")
     (a_2, b_2), (a_1, b_1) = later, earlier
     return a_2 * a_1, torch.addcmul(b_2, a_2, b_1)
+
+
+def check_factors(c: Tensor, b: Tensor) -> None:
+    """Raise TypeError or ValueError unless c: (T−1, …) are factors between the neighbours of b: (T, …)."""
+    for name, value in (("b", b), ("c", c)):
+        if not isinstance(value, Tensor):
+            raise TypeError(f"{name} must be a torch.Tensor, got {type(value).__name__}")
+    if b.dim() == 0 or c.shape != (max(len(b) - 1, 0), *b.shape[1:]):
+        raise ValueError(f"c must have one step less than b: (T, …), got {tuple(c.shape)} and {tuple(b.shape)}")
+    if c.dtype != b.dtype or c.device != b.device:
+        raise TypeError(f"c must have b's dtype and device, got {c.dtype}, {c.device} and {b.dtype}, {b.device}")
 
 
 def sequential(c: Tensor, b: Tensor, back: bool = False) -> Tensor:
@@ -39,6 +53,7 @@ def sequential(c: Tensor, b: Tensor, back: bool = False) -> Tensor:
 
     b: (T, …), c: (T−1, …) are the factors between neighbours. back: from the end, h_t = c_t h_{t+1} + b_t.
     """
+    check_factors(c, b)
     h = b.clone()
     factors, hs = c.unbind(0), h.unbind(0)
     if back:
@@ -54,7 +69,8 @@ def chunked(c: Tensor, b: Tensor, back: bool = False, C: int = CHUNK) -> Tensor:
     The ends of the chunks are a recurrence of T/C steps, which is computed in the same way. About
     C log T / log C steps one after the other, 3T multiplications. Arguments as in `sequential`.
     """
-    T, C = len(b), max(C, 2)  # chunks of one step would leave as many ends
+    check_factors(c, b)
+    T, C = len(b), max(expect.positive("C", C), 2)  # chunks of one step would leave as many ends
     if T <= 2 * C:
         return sequential(c, b, back)
     K = -(-T // C)
@@ -84,6 +100,7 @@ def odd_even(c: Tensor, b: Tensor) -> Tensor:
 
     2 log₂ T steps one after the other, 3T multiplications. Source: Blelloch 1990.
     """
+    check_factors(c, b)
     T, n = len(b), len(b) // 2
     if n == 0:
         return b.clone()
@@ -102,6 +119,7 @@ def hillis_steele(c: Tensor, b: Tensor) -> Tensor:
     log₂ T steps one after the other, 2T log₂ T multiplications. Source: Hillis & Steele 1986, Data parallel
     algorithms.
     """
+    check_factors(c, b)
     a, h, s = torch.cat((torch.zeros_like(b[:1]), c)), b, 1
     while s < len(b):
         joined_a, joined_h = compose((a[s:], h[s:]), (a[:-s], h[:-s]))
@@ -139,6 +157,10 @@ def scan(a: Tensor, b: Tensor, h_0: Tensor | None = None, algorithm: Algorithm =
     algorithm: "auto" takes the fastest measured for the size; "sequential", "chunked", "odd-even" and
     "hillis-steele" by name; "loop" is autograd's, for second derivatives. All but "sequential" and "loop" form
     products of the a_t: where those overflow, so may they.
+    Rounding: with positive a and b each of them errs by at most about eps · min(T, 1/(1−a)), relative to h, and
+    none is always the best. In float32 over 1e5 steps with equal a_t, "auto" errs by 3e-5 at a = .99999 and
+    "sequential" by 3e-6, since a^16 is rounded alike in all chunks; at a = .999 with b = 1 it is 7e-7 and 3e-5,
+    since the walk rounds alike at every step. Where a_t changes from step to step there is little between them.
     Raises TypeError and ValueError that name the argument, what it was and what it should be.
     Source: Martin & Cundy 2018, Parallelizing linear recurrent neural nets over sequence length.
     """
@@ -156,10 +178,10 @@ def _check(a: object, b: object, h_0: object, names: tuple[str, str, str] = ("a"
     if not (b.is_floating_point() or b.is_complex()):
         raise TypeError(f"{names[1]} must be real or complex, got {b.dtype}; convert it with {names[1]}.float()")
     T, B, H = b.shape
-    constant = isinstance(a, Tensor) and a.dim() == 1
-    a = expect.tensor(names[0], a, [("H", H)] if constant else [("T", T), ("B", B), ("H", H)], like=b)
+    constant, whose = isinstance(a, Tensor) and a.dim() == 1, f"{names[1]}'s"
+    a = expect.tensor(names[0], a, [("H", H)] if constant else [("T", T), ("B", B), ("H", H)], like=b, whose=whose)
     if h_0 is not None:
-        expect.tensor(names[2], h_0, [("B", B), ("H", H)], like=b)
+        expect.tensor(names[2], h_0, [("B", B), ("H", H)], like=b, whose=whose)
     return a.expand_as(b), b
 
 

@@ -21,8 +21,16 @@ CHUNK = 16
 LONG, WIDE = 8 * CHUNK, 512
 
 
+def check_step(M: Tensor, b: Tensor) -> None:
+    """Raise TypeError or ValueError unless M: (H, H) is a step for the rows of b: (T, B, H)."""
+    like = b if isinstance(b, Tensor) else torch.empty(0)
+    H = expect.tensor("b", b, [("T", None), ("B", None), ("H", None)], like).shape[2]
+    expect.tensor("M", M, [("H", H), ("H", H)], like=b, whose="b's")
+
+
 def sequential(M: Tensor, b: Tensor, back: bool = False) -> Tensor:
     """h_1 = b_1, h_{t+1} = h_t M + b_{t+1} in rows; back: from the end, h_t = h_{t+1} M + b_t. b: (T, B, H)."""
+    check_step(M, b)
     h = b.clone()
     hs = h.unbind(0)[::-1] if back else h.unbind(0)
     for old, new in pairwise(hs):
@@ -31,7 +39,12 @@ def sequential(M: Tensor, b: Tensor, back: bool = False) -> Tensor:
 
 
 def doubling(M: Tensor, b: Tensor, back: bool = False) -> Tensor:
-    """The same in log₂ T rounds: with s = 1, 2, 4, …, h_t += h_{t−s} M^s, and then M^s is squared."""
+    """The same in log₂ T rounds: with s = 1, 2, 4, …, h_t += h_{t−s} M^s, and then M^s is squared.
+
+    In columns, z_t = L z_{t−1} + u_t from z_0, with L: (n, n), u: (T, n, B), z_0: (n, B), it is the transpose:
+    z = doubling(L.mT, torch.cat((z_0[None], u)).mT).mT, the T + 1 states z_0..z_T: (T+1, n, B).
+    """
+    check_step(M, b)
     h, s = b, 1
     while s < len(b):
         h = torch.cat((h[:-s] + h[s:] @ M, h[-s:]) if back else (h[:s], h[s:] + h[:-s] @ M))
@@ -44,8 +57,9 @@ def chunked(M: Tensor, b: Tensor, back: bool = False, C: int = CHUNK) -> Tensor:
 
     The ends of the chunks are a recurrence with the matrix M^C, which is computed in the same way.
     """
+    check_step(M, b)
     T, B, H = b.shape
-    C = max(C, 2)  # chunks of one step would leave as many ends
+    C = max(expect.positive("C", C), 2)  # chunks of one step would leave as many ends
     if T <= 2 * C or B == 0:
         return sequential(M, b, back)
     K = -(-T // C)
@@ -94,8 +108,8 @@ def scan_dense(A: Tensor, b: Tensor, h_0: Tensor | None = None, algorithm: Algor
     _, B, H = expect.tensor("b", b, [("T", None), ("B", None), ("H", None)], like).shape
     if not (b.is_floating_point() or b.is_complex()):
         raise TypeError(f"b must be real or complex, got {b.dtype}; convert it with b.float()")
-    expect.tensor("A", A, [("H", H), ("H", H)], like=b)
-    start = b.new_zeros(B, H) if h_0 is None else expect.tensor("h_0", h_0, [("B", B), ("H", H)], like=b)
+    expect.tensor("A", A, [("H", H), ("H", H)], like=b, whose="b's")
+    start = b.new_zeros(B, H) if h_0 is None else expect.tensor("h_0", h_0, [("B", B), ("H", H)], b, "b's")
     if algorithm == "loop":
         return _loop(A, b, start)
     return call(_ScanDense, A, b, start, RUN[algorithm])[0]

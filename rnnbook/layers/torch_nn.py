@@ -1,22 +1,24 @@
-"""PyTorch's own recurrent layers: weights to and from `torch.nn`, and its kernels behind the book's cells.
+"""PyTorch's own recurrent layers: weights to and from `torch.nn`.
 
 `from_torch` and `to_torch`: what was trained here runs there, and the other way round. The book has one bias
 where PyTorch has two that only ever act as their sum: b = b_ih + b_hh, and an export writes b_hh = 0. The
-reset-after GRU alone keeps its second candidate bias, as b_n. Below them, the backend "torch" of
-`rnnbook.layers.recurrent`. The names of `torch.nn` occur in this module alone.
+reset-after GRU alone keeps its second candidate bias, as b_n. What is frozen stays frozen: a weight trains where
+the one it is a copy of does, and b where b_ih or b_hh does; a constant zero (the b of a module without biases,
+the b_hh of an export) is frozen, so that training there is training here. The names of `torch.nn`'s parameters
+occur in this module alone; PyTorch's kernels behind the book's layers are in `rnnbook.layers.torch_kernels`.
 """
 
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.parametrize import type_before_parametrizations
-from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from rnnbook.layers.cells import GRU, LSTM, Elman, State
-from rnnbook.layers.recurrent import Backend, Bidirectional, Recurrent, Stacked
+from rnnbook import _expect as expect
+from rnnbook.layers.cells import GRU, LSTM, Elman, kind
+from rnnbook.layers.recurrent import Backend, Bidirectional, Layer, Recurrent, Stacked
+from rnnbook.layers.torch_kernels import require, weights
 
-Layer = Recurrent | Bidirectional | Stacked
+Cell = Elman | LSTM | GRU
 
 
 def from_torch(module: nn.RNNBase, backend: Backend = "bptt") -> Stacked:
@@ -25,13 +27,13 @@ def from_torch(module: nn.RNNBase, backend: Backend = "bptt") -> Stacked:
     Any number of layers, one direction or two, with or without biases; dropout between layers is kept. The
     weights are copied. The book's layers are time first: a module with batch_first=True takes x: (B, T, I)
     where the result takes x.transpose(0, 1). Raises TypeError for other modules, ValueError for an LSTM with
-    a projection.
+    a projection and for a GRU that trains b_hh and not b_ih, since one b holds a sum of both.
     """
     if type(module) not in (nn.RNN, nn.LSTM, nn.GRU):
         raise TypeError(f"module must be an nn.RNN, nn.LSTM or nn.GRU, got {type(module).__name__}")
     if module.proj_size:
         raise ValueError(f"module must have proj_size = 0, got {module.proj_size}")
-    layers: list[Recurrent | Bidirectional] = []
+    layers: list[Layer] = []
     for n in range(module.num_layers):
         ahead = Recurrent(_cell(module, f"l{n}"), backend)
         if module.bidirectional:
@@ -42,16 +44,16 @@ def from_torch(module: nn.RNNBase, backend: Backend = "bptt") -> Stacked:
     return stack.train(module.training)
 
 
-def _cell(module: nn.RNNBase, suffix: str) -> Any:
+def _cell(module: nn.RNNBase, suffix: str) -> Cell:
     W_ih, W_hh = getattr(module, f"weight_ih_{suffix}"), getattr(module, f"weight_hh_{suffix}")
     I, H = W_ih.shape[1], W_hh.shape[1]
     none = W_ih.new_zeros(len(W_ih))
     b_ih: Tensor = getattr(module, f"bias_ih_{suffix}", none)
     b_hh: Tensor = getattr(module, f"bias_hh_{suffix}", none)
     options = {"device": W_ih.device, "dtype": W_ih.dtype}
-    cell: Elman | LSTM | GRU
+    cell: Cell
     if isinstance(module, nn.RNN):
-        cell = Elman(I, H, module.nonlinearity, **options)
+        cell = Elman(I, H, expect.choice("module.nonlinearity", module.nonlinearity, ["tanh", "relu"]), **options)
     else:
         cell = LSTM(I, H, **options) if isinstance(module, nn.LSTM) else GRU(I, H, **options)
     with torch.no_grad():
@@ -61,23 +63,34 @@ def _cell(module: nn.RNNBase, suffix: str) -> Any:
         if isinstance(cell, GRU) and cell.b_n is not None:
             cell.b[2 * H :] = b_ih[2 * H :]
             cell.b_n.copy_(b_hh[2 * H :])
+    cell.W_x.requires_grad_(W_ih.requires_grad)
+    cell.W_h.requires_grad_(W_hh.requires_grad)
+    cell.b.requires_grad_(b_ih.requires_grad or b_hh.requires_grad)
+    if isinstance(cell, GRU) and cell.b_n is not None:
+        cell.b_n.requires_grad_(b_hh.requires_grad)
+        if b_hh.requires_grad and not b_ih.requires_grad:
+            raise ValueError(
+                f"bias_ih_{suffix} of a GRU must train where bias_hh_{suffix} does, since b holds their sum "
+                "for r and z, and bias_ih alone for n; freeze both or neither"
+            )
     return cell
 
 
-def to_torch(layer: Layer, batch_first: bool = False) -> nn.RNNBase:
+def to_torch(layer: Recurrent | Bidirectional | Stacked, batch_first: bool = False) -> nn.RNNBase:
     """The `nn.RNN`, `nn.LSTM` or `nn.GRU` that computes what `layer` computes, with its weights copied.
 
     b_hh is zero, but for b_n in a GRU; a parametrised weight is written as its present value; truncation and
     checkpointing are not part of a `torch.nn` module and stay behind. Raises ValueError for a cell that
-    `torch.nn` does not have, and for layers that are not of one kind, size and direction.
+    `torch.nn` does not have, for layers that are not of one kind, size, dtype, device and direction, and for a
+    GRU that trains b_n and not b, since one b_hh holds what belongs to both.
     """
     rows = [_directions(part) for part in (list(layer.layers) if isinstance(layer, Stacked) else [layer])]
     cells = [cell for row in rows for cell in row]
-    for cell in cells:
-        require(cell)
-    kinds = {(type_before_parametrizations(cell), cell.H, getattr(cell, "phi", None)) for cell in cells}
+    kinds = {(kind(cell), cell.H, getattr(cell, "phi", None), cell.b.dtype, cell.b.device) for cell in cells}
     if len(kinds) > 1 or len({len(row) for row in rows}) > 1:
-        raise ValueError("a torch.nn module has layers of one kind, one H and one number of directions")
+        raise ValueError(
+            "a torch.nn module has layers of one kind, one H, one dtype, one device and one number of directions"
+        )
     first = cells[0]
     options: dict[str, Any] = {
         "num_layers": len(rows),
@@ -89,102 +102,37 @@ def to_torch(layer: Layer, batch_first: bool = False) -> nn.RNNBase:
     }
     if isinstance(first, Elman):
         options["nonlinearity"] = first.phi
-    kind: Any = {Elman: nn.RNN, LSTM: nn.LSTM, GRU: nn.GRU}[type_before_parametrizations(first)]
-    module: nn.RNNBase = kind(first.I, first.H, **options)
+    theirs: Any = {Elman: nn.RNN, LSTM: nn.LSTM, GRU: nn.GRU}[kind(first)]
+    module: nn.RNNBase = theirs(first.I, first.H, **options)
     suffixes = [f"l{n}{end}" for n in range(len(rows)) for end in ("", "_reverse")[: len(rows[0])]]
-    with torch.no_grad():
-        for suffix, cell in zip(suffixes, cells, strict=True):
-            values = weights(cell)
-            for name, value in zip(("weight_ih", "weight_hh", "bias_ih", "bias_hh"), values, strict=True):
-                getattr(module, f"{name}_{suffix}").copy_(value)
+    for suffix, cell in zip(suffixes, cells, strict=True):
+        b_n = cell.b_n if isinstance(cell, GRU) else None
+        trains = [cell.W_x.requires_grad, cell.W_h.requires_grad, cell.b.requires_grad]
+        trains.append(b_n is not None and b_n.requires_grad)
+        if trains[3] and not trains[2]:
+            raise ValueError("b of a GRU must train where b_n does, since b_hh holds both; freeze both or neither")
+        names = [f"{name}_{suffix}" for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+        for name, value, trained in zip(names, weights(cell), trains, strict=True):
+            p = getattr(module, name).requires_grad_(trained)
+            with torch.no_grad():
+                p.copy_(value)
     return module.train(layer.training)
 
 
-def _directions(layer: Any) -> list[Any]:
-    if isinstance(layer, Recurrent):
-        return [layer.cell]
-    if not isinstance(layer, Bidirectional):
+def _directions(layer: object) -> list[Cell]:
+    if isinstance(layer, Bidirectional):
+        if layer.join != "concatenate":
+            raise ValueError(f"torch.nn joins two directions by concatenation, not by {layer.join!r}")
+        parts: list[object] = [layer.ahead, layer.back]
+    else:
+        parts = [layer]
+    return [_own(part) for part in parts]
+
+
+def _own(layer: object) -> Cell:
+    """The cell of a `Recurrent`, if `torch.nn` has it."""
+    if not isinstance(layer, Recurrent):
         raise TypeError(f"layer must be a Recurrent, a Bidirectional or a Stacked of them, got {type(layer).__name__}")
-    if layer.join != "concatenate":
-        raise ValueError(f"torch.nn joins two directions by concatenation, not by {layer.join!r}")
-    return [layer.ahead.cell, layer.back.cell]
-
-
-def require(cell: object) -> None:
-    """Raise ValueError, which says what to do instead, for a cell that `torch.nn` does not have."""
-    kind = type_before_parametrizations(cell) if isinstance(cell, nn.Module) else type(cell)
-    phi, reset = getattr(cell, "phi", None), getattr(cell, "reset", None)
-    if kind is LSTM or (kind is Elman and phi != "identity") or (kind is GRU and reset == "after"):
-        return
-    details = ", ".join(f"{k}={v!r}" for k, v in {"phi": phi, "reset": reset}.items() if v is not None)
-    raise ValueError(
-        "torch.nn has Elman with tanh or relu, LSTM, and GRU with reset='after', but not "
-        f"{kind.__name__}({details}); use backend='bptt' or 'loop'"
-    )
-
-
-def weights(cell: Elman | LSTM | GRU) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """weight_ih, weight_hh, bias_ih, bias_hh of a cell, as functions of its parameters.
-
-    b_hh is zero but for the last third of a GRU's, which is b_n. Raises ValueError as `require` does.
-    """
-    require(cell)
-    b_hh = torch.zeros_like(cell.b)
-    if not isinstance(cell, GRU):
-        return cell.W_x, cell.W_h, cell.b, b_hh
-    assert cell.b_n is not None
-    b_hh = torch.cat((b_hh[: 2 * cell.H], cell.b_n))
-    if cell.keep == "old":
-        return cell.W_x, cell.W_h, cell.b, b_hh
-    sign = torch.ones_like(cell.b)
-    sign[cell.H : 2 * cell.H] = -1
-    return cell.W_x * sign[:, None], cell.W_h * sign[:, None], cell.b * sign, b_hh
-
-
-def run(cell: Elman | LSTM | GRU, x: Tensor, state: State, mask: Tensor | None) -> tuple[Tensor, State]:
-    """x: (T, B, I), T and B at least 1, through PyTorch's kernel; mask: (T, B) bool, or None.
-
-    A masked step leaves the state as it was, so the steps that count move together to the front, in their
-    order, and are packed. What comes out at pads is for the caller to set.
-    """
-    start = tuple(part[None] for part in (state if isinstance(state, tuple) else (state,)))
-    if mask is None:
-        outcome = _kernel(cell, x, start)
-        y, last = outcome[0], outcome[1:]
-    else:
-        y, last = _packed(cell, x, start, mask)
-    end = tuple(part[0] for part in last)
-    return y, end if isinstance(state, tuple) else end[0]
-
-
-def _kernel(cell: Any, x: Tensor, start: tuple[Tensor, ...], batch_sizes: Tensor | None = None) -> Any:
-    kernel: Any
-    if isinstance(cell, Elman):
-        kernel = torch.rnn_tanh if cell.phi == "tanh" else torch.rnn_relu
-    else:
-        kernel = torch.lstm if isinstance(cell, LSTM) else torch.gru
-    hx: Any = start if isinstance(cell, LSTM) else start[0]
-    # cuDNN keeps what its backward pass needs only when it is told that this is training.
-    biases, layers, dropout, train, bidirectional = True, 1, 0.0, torch.is_grad_enabled(), False
-    if batch_sizes is None:
-        return kernel(x, hx, weights(cell), biases, layers, dropout, train, bidirectional, False)
-    return kernel(x, batch_sizes, hx, weights(cell), biases, layers, dropout, train, bidirectional)
-
-
-def _packed(cell: Any, x: Tensor, start: tuple[Tensor, ...], mask: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-    T, B, _ = x.shape
-    lengths = mask.sum(0)
-    order = torch.argsort(~mask, dim=0, stable=True)
-    front = x.gather(0, order[:, :, None].expand_as(x))
-    # A packed sequence has at least one step: where none counts, one is run and its state is not used.
-    packed = pack_padded_sequence(front, lengths.clamp(min=1).cpu(), enforce_sorted=False)
-    assert packed.sorted_indices is not None
-    assert packed.unsorted_indices is not None
-    hx = tuple(part.index_select(1, packed.sorted_indices) for part in start)
-    outcome = _kernel(cell, packed.data, hx, packed.batch_sizes)
-    data, last = outcome[0], outcome[1:]
-    unpacked, _ = pad_packed_sequence(PackedSequence(data, *packed[1:]), total_length=T)
-    y = torch.zeros_like(unpacked).scatter(0, order[:, :, None].expand(T, B, cell.H), unpacked)
-    ends = (part.index_select(1, packed.unsorted_indices) for part in last)
-    still = (lengths == 0)[:, None]
-    return y, tuple(torch.where(still, before, end) for before, end in zip(start, ends, strict=True))
+    require(layer.cell)
+    assert isinstance(layer.cell, Cell)
+    return layer.cell

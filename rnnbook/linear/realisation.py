@@ -168,17 +168,12 @@ def to_elman(rnn: LinearRNN) -> tuple[Elman, Tensor]:
 
     W_h = W, W_x = U, V = C where D = 0. An Elman network has no skip: where D ≠ 0, I more units hold x_t.
     """
-    n, I = rnn.n, rnn.D.shape[1]
+    I = rnn.D.shape[1]
     W_h, W_x, V = rnn.W, rnn.U, rnn.C
     if bool(rnn.D.any()):
         W_h = torch.nn.functional.pad(rnn.W, (0, I, 0, I))
         W_x, V = torch.cat((rnn.U, torch.eye(I, dtype=F64))), torch.cat((rnn.C, rnn.D), 1)
-    cell = Elman(I, n + (I if V.shape[1] > n else 0), "identity", dtype=F64)
-    with torch.no_grad():
-        cell.W_h.copy_(W_h)
-        cell.W_x.copy_(W_x)
-        cell.b.zero_()
-    return cell, V.detach().clone()
+    return Elman.from_weights(W_x, W_h, phi="identity"), V.detach().clone()
 
 
 def from_elman(cell: Elman, V: Tensor) -> LinearRNN:

@@ -30,7 +30,9 @@ def load(name: str) -> dict[str, Any]:
 
 
 def save(name: str, record: Mapping[str, Any]) -> Path:
-    """Write a record, and return where it lies."""
+    """Write a record, and return where it lies. Raises ValueError for a name that is not a plain word."""
+    if not (isinstance(name, str) and name.isidentifier()):
+        raise ValueError(f"name must be a plain word such as 'lstm', got {name!r}")
     path = FOLDER / f"{name}.json"
     path.write_text(json.dumps(record, indent=1) + "\n", "utf8")
     return path
@@ -38,6 +40,8 @@ def save(name: str, record: Mapping[str, Any]) -> Path:
 
 def flat(row: Row) -> dict[str, Any]:
     """A row without groups: {"shape": {"T": 128}, "target": 0.9} → {"shape.T": 128, "target": 0.9}."""
+    if not isinstance(row, Mapping):
+        raise TypeError(f"a row must be a mapping from names to values, got {type(row).__name__}")
     values: dict[str, Any] = {}
     for key, value in row.items():
         inside = flat(value) if isinstance(value, Mapping) else None

@@ -6,6 +6,7 @@ steps are B·T tokens.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -80,7 +81,7 @@ def _buffers_of_states(cell: Elman | LSTM | GRU) -> int:
 
 def _counted(layer: Recurrent) -> Elman | LSTM | GRU:
     """The cell of a layer whose saved bytes are known by formula."""
-    cell: Elman | LSTM | GRU = layer.cell
+    cell = cast(Elman | LSTM | GRU, layer.cell)
     if layer.backend != "bptt" or layer.segment is not None or type(cell) not in (Elman, LSTM, GRU):
         kind = type_before_parametrizations(cell).__name__
         raise ValueError(

@@ -43,12 +43,8 @@ def norm2(A):
 def elman(W_h, b=0.0, phi="tanh", W_x=None):
     """A network of given weights, whose input is added where none is named."""
     W_h = torch.as_tensor(W_h, dtype=F64)
-    cell = Elman(len(W_h) if W_x is None else W_x.shape[1], len(W_h), phi, dtype=F64)
-    with torch.no_grad():
-        cell.W_h.copy_(W_h)
-        cell.W_x.copy_(torch.eye(len(W_h)) if W_x is None else W_x)
-        cell.b.copy_(torch.as_tensor(b, dtype=F64))
-    return cell
+    b = torch.as_tensor(b, dtype=F64).expand(len(W_h))
+    return Elman.from_weights(torch.eye(len(W_h), dtype=F64) if W_x is None else W_x, W_h, b, phi)
 
 
 def whole(state):

@@ -215,7 +215,7 @@ def test_three_gates_to_four():
         (lambda: GRU(3, 4, "between"), ValueError, "reset must be one of"),
         (lambda: GRU(3, 4, keep="all"), ValueError, "keep must be one of"),
         (lambda: Leaky(3, 4, 1.5), ValueError, "alpha must be within 0..1, got 1.5"),
-        (lambda: Leaky(3, 4, float("nan")), ValueError, "alpha must be within 0..1, got nan"),
+        (lambda: Leaky(3, 4, float("nan")), ValueError, "alpha must be a finite number, got nan"),
         (lambda: Leaky(3, 4, torch.ones(3)), ValueError, r"alpha must .* \(H,\) = \(4,\), got \(3,\)"),
     ],
 )
