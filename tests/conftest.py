@@ -13,6 +13,8 @@ from filelock import FileLock
 
 from booktools.browser import CHROMIUM, chromium
 
+pytest.register_assert_rewrite("hand_derived")
+
 ROOT = Path(__file__).resolve().parent.parent
 
 

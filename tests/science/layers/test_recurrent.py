@@ -1,17 +1,16 @@
-"""The laws of unrolling: padding, directions, stacks, and agreement with torch.nn."""
+"""The laws of unrolling: padding, directions, stacks, and what the backends have in common."""
 
 import pytest
 import torch
 from drawn import F64, gap
+from hand_derived import leaves
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from rnnbook.layers.cells import GRU, LSTM, Elman, LayerNormElman, LayerNormLSTM, Leaky
 from rnnbook.layers.orthogonal import orthogonal
 from rnnbook.layers.recurrent import Bidirectional, Recurrent, Stacked
-from rnnbook.layers.torch_nn import from_torch, to_torch
 
 BACKENDS = ["bptt", "loop", "torch"]
 CELLS = {
@@ -34,99 +33,8 @@ every_pair = pytest.mark.parametrize(("name", "backend"), PAIRS)
 LENGTHS = [7, 2, 5, 7, 1]
 
 
-def leaves(state):
-    return [leaf for part in state for leaf in leaves(part)] if isinstance(state, tuple) else [state]
-
-
 def gradients(layer, loss):
     return torch.autograd.grad(loss, list(layer.parameters()), retain_graph=True)
-
-
-MODULES = [
-    (nn.RNN, {}),
-    (nn.RNN, {"nonlinearity": "relu"}),
-    (nn.LSTM, {}),
-    (nn.GRU, {}),
-    (nn.LSTM, {"bias": False}),
-    (nn.GRU, {"bias": False}),
-]
-
-
-@pytest.mark.parametrize(("kind", "options"), MODULES)
-@pytest.mark.parametrize(("depth", "bidirectional"), [(1, False), (1, True), (3, False), (2, True)])
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("batch_first", [False, True])
-def test_weights_travel_from_torch_and_back(kind, options, depth, bidirectional, backend, batch_first):
-    options = {**options, "num_layers": depth, "bidirectional": bidirectional, "batch_first": batch_first}
-    theirs = kind(3, 4, dtype=F64, **options)
-    ours = from_torch(theirs, backend)
-    again = to_torch(ours, batch_first=batch_first)
-    x = torch.randn(7, 5, 3, dtype=F64, requires_grad=True)
-    y, state = ours(x, lengths=LENGTHS)
-    weight = torch.randn_like(y)
-    (dx,) = torch.autograd.grad((y * weight).sum(), x)
-    for module in (theirs, again):
-        packed = pack_padded_sequence(
-            x.transpose(0, 1) if batch_first else x, LENGTHS, batch_first, enforce_sorted=False
-        )
-        out, last = module(packed)
-        z, _ = pad_packed_sequence(out)
-        assert gap([y], [z]) < 1e-10
-        (dz,) = torch.autograd.grad((z * weight).sum(), x)
-        assert gap([dx], [dz]) < 1e-10
-        last = last if isinstance(last, tuple) else (last,)
-        per_part = [torch.stack(leaves(state)[n :: len(last)]) for n in range(len(last))]
-        assert gap(per_part, last) < 1e-10
-        dense = module(x.transpose(0, 1))[0].transpose(0, 1) if batch_first else module(x)[0]
-        assert gap([ours(x)[0]], [dense]) < 1e-10
-    assert all(
-        name.startswith("bias_hh") is False or (kind is nn.GRU or p.abs().max() == 0)
-        for name, p in again.named_parameters()
-    )
-
-
-@pytest.mark.parametrize(("kind", "options"), MODULES[:4])
-def test_parameter_gradients_are_those_of_torch(kind, options):
-    theirs = kind(3, 4, dtype=F64, **options)
-    ours = from_torch(theirs)
-    x = torch.randn(7, 5, 3, dtype=F64)
-    cell = ours.layers[0].cell
-    mine = gradients(ours, ours(x)[0].square().sum())
-    other = dict(zip(dict(theirs.named_parameters()), gradients(theirs, theirs(x)[0].square().sum()), strict=True))
-    expected = [other["weight_ih_l0"], other["weight_hh_l0"], other["bias_ih_l0"]]
-    if isinstance(cell, GRU):
-        expected.append(other["bias_hh_l0"][8:])
-    assert gap(mine, expected) < 1e-10
-
-
-def test_export_writes_one_bias_and_keeps_what_only_the_gru_has():
-    for cell in (Elman(3, 4), LSTM(3, 4)):
-        assert to_torch(Recurrent(cell)).bias_hh_l0.abs().max() == 0
-    gru = GRU(3, 4, keep="new", dtype=F64)
-    theirs = to_torch(Recurrent(gru))
-    assert torch.equal(theirs.bias_hh_l0, torch.cat((torch.zeros(8, dtype=F64), gru.b_n)))
-    x = torch.randn(7, 5, 3, dtype=F64)
-    assert gap([Recurrent(gru)(x)[0]], [theirs(x)[0]]) < 1e-12
-
-
-def test_what_torch_does_not_have_is_named():
-    for cell in (GRU(3, 4, "before"), Elman(3, 4, "identity"), Leaky(3, 4, 0.5), LayerNormLSTM(3, 4)):
-        for attempt in (lambda c=cell: to_torch(Recurrent(c)), lambda c=cell: Recurrent(c, "torch")):
-            with pytest.raises(ValueError, match=f"not {type(cell).__name__}"):
-                attempt()
-    with pytest.raises(ValueError, match="one kind, one H"):
-        to_torch(Stacked(Recurrent(GRU(3, 4)), Recurrent(LSTM(4, 4))))
-    with pytest.raises(ValueError, match="by concatenation, not by 'sum'"):
-        to_torch(Bidirectional(Recurrent(GRU(3, 4)), Recurrent(GRU(3, 4)), "sum"))
-    with pytest.raises(TypeError, match=r"nn\.RNN, nn\.LSTM or nn\.GRU, got Linear"):
-        from_torch(nn.Linear(3, 4))
-    with pytest.raises(ValueError, match="proj_size = 0, got 2"):
-        from_torch(nn.LSTM(3, 4, proj_size=2))
-
-
-def test_an_orthogonal_weight_is_written_as_its_present_value():
-    cell = orthogonal(Elman(3, 4, dtype=F64))
-    assert torch.equal(to_torch(Recurrent(cell)).weight_hh_l0, cell.W_h)
 
 
 @every_pair
@@ -270,20 +178,6 @@ def test_two_directions_are_two_layers_joined(join, width):
     layer = Bidirectional(ahead, back, join)
     assert layer.width == width
     assert gap([layer(x)[0]], [joined]) < 1e-15
-
-
-def test_dropout_stands_between_layers_and_only_in_training():
-    theirs = nn.GRU(3, 4, num_layers=2, dropout=1.0, dtype=F64)
-    ours = from_torch(theirs)
-    x = torch.randn(7, 5, 3, dtype=F64)
-    (trained, ends), (expected, last) = ours(x), theirs(x)
-    assert gap([trained, *ends], [expected, *last]) < 1e-12
-    ours.eval()
-    assert gap([ours(x)[0]], [theirs.eval()(x)[0]]) < 1e-12
-    assert gap([ours(x)[0]], [trained]) > 1e-3
-    assert to_torch(ours).dropout == 1.0
-    assert not to_torch(ours).training
-    assert not from_torch(theirs).training
 
 
 def test_weights_that_are_not_finite_are_the_readers_business():
@@ -439,11 +333,6 @@ def test_a_state_with_more_axes_stops_at_each_end(B, H):
     layer, x, lengths = Recurrent(Outer(2, H, 2)), torch.randn(5, B, 2, dtype=F64), [5, 2, 1, 3][:B]
     each = [layer(x[:n, b : b + 1])[1] for b, n in enumerate(lengths)]
     assert gap(layer(x, lengths=lengths)[1], torch.cat(each)) == 0
-
-
-def test_what_torch_nn_does_not_have_is_named():
-    with pytest.raises(TypeError, match="must be a Recurrent, a Bidirectional or a Stacked of them, got Elman"):
-        to_torch(Elman(2, 3))
 
 
 @pytest.mark.parametrize("name", ["elman", "lstm", "gru"])

@@ -5,35 +5,11 @@ import torch
 from drawn import gap
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scans import C128, F64, both_kinds, draw, starts, with_gradients
 
-from rnnbook.layers import scan_dense as scan_dense_module
 from rnnbook.layers.scan import RUN, chunked, compose, scan, scan_log, sequential
-from rnnbook.layers.scan_dense import RUN as DENSE
-from rnnbook.layers.scan_dense import scan_dense
 
-F64, F32, C128 = torch.float64, torch.float32, torch.complex128
 ALGORITHMS = list(RUN)
-both_kinds = pytest.mark.parametrize("dtype", [F64, C128], ids=["real", "complex"])
-starts = pytest.mark.parametrize("start", [False, True], ids=["from zero", "from h_0"])
-
-
-def draw(T, B=2, H=3, dtype=F64, start=True):
-    """a with modulus below 1, b, h_0."""
-    a = torch.rand(T, B, H, dtype=F64).to(dtype)
-    if dtype.is_complex:
-        a = a * torch.exp(2j * torch.pi * torch.rand(T, B, H, dtype=F64))
-    h_0 = torch.randn(B, H, dtype=dtype) if start else None
-    return a, torch.randn(T, B, H, dtype=dtype), h_0
-
-
-def with_gradients(run, inputs):
-    """The states, and the gradients of a random linear function of them."""
-    torch.manual_seed(1)
-    inputs = [None if t is None else t.clone().requires_grad_() for t in inputs]
-    h = run(*inputs)
-    loss = (h * torch.randn_like(h)).sum().abs()
-    asked = [t for t in inputs if t is not None]
-    return [h, *torch.autograd.grad(loss, asked)]
 
 
 @both_kinds
@@ -47,27 +23,10 @@ def test_every_algorithm_is_the_loop(T, dtype, start):
         assert gap(got, expected) < 1e-12, algorithm
 
 
-@both_kinds
-@starts
-@pytest.mark.parametrize("T", [1, 2, 3, 33, 129, 300, 1000])
-def test_every_dense_algorithm_is_the_loop(T, dtype, start):
-    _, b, h_0 = draw(T, dtype=dtype, start=start)
-    A = torch.randn(3, 3, dtype=dtype)
-    A = 0.98 * A / torch.linalg.eigvals(A).abs().max()
-    expected = with_gradients(lambda A, b, h: scan_dense(A, b, h, "loop"), (A, b, h_0))
-    scale = max(1.0, *(part.abs().max().item() for part in expected))
-    for algorithm in DENSE:
-        got = with_gradients(lambda A, b, h, by=algorithm: scan_dense(A, b, h, by), (A, b, h_0))
-        assert gap(got, expected) < 1e-12 * scale, algorithm
-
-
 def test_the_size_decides_only_how_the_states_are_computed():
     for T, B, H in ((40, 1, 4), (40, 3, 10000)):
         a, b, h_0 = draw(T, B, H)
         assert gap([scan(a, b, h_0)], [scan(a, b, h_0, "loop")]) < 1e-12
-    for T, B, H in ((140, 1, 4), (140, 150, 4), (20, 150, 4)):
-        A, (_, b, h_0) = 0.1 * torch.randn(H, H, dtype=F64), draw(T, B, H)
-        assert gap([scan_dense(A, b, h_0)], [scan_dense(A, b, h_0, "loop")]) < 1e-12
 
 
 @both_kinds
@@ -78,16 +37,6 @@ def test_gradients_are_the_limits_of_differences(algorithm, dtype, start):
     for t in inputs:
         t.requires_grad_()
     assert torch.autograd.gradcheck(lambda a, b, h=None: scan(a, b, h, algorithm), inputs)
-
-
-@both_kinds
-@pytest.mark.parametrize("algorithm", DENSE)
-def test_dense_gradients_are_the_limits_of_differences(algorithm, dtype):
-    A = (torch.randn(2, 2, dtype=dtype) / 3).requires_grad_()
-    _, b, h_0 = draw(37, 1, 2, dtype)
-    assert torch.autograd.gradcheck(
-        lambda A, b, h: scan_dense(A, b, h, algorithm), (A, b.requires_grad_(), h_0.requires_grad_())
-    )
 
 
 @starts
@@ -163,19 +112,6 @@ def test_complex_diagonal_units_are_rotations_of_pairs():
     assert gap([y[:, 0]], [torch.stack(expected)]) < 1e-12
 
 
-def test_a_diagonal_matrix_is_the_elementwise_recurrence():
-    a, (_, b, h_0) = torch.rand(3, dtype=F64), draw(200)
-    assert gap([scan_dense(a.diag(), b, h_0)], [scan(a, b, h_0)]) < 1e-13
-
-
-def test_a_nilpotent_matrix_forgets_exactly():
-    A = torch.tensor([[0.0, 5.0], [0.0, 0.0]], dtype=F64)
-    _, b, _ = draw(200, 1, 2)
-    for algorithm in DENSE:
-        h = scan_dense(A, b, algorithm=algorithm)
-        assert gap([h[1:]], [b[1:] + b[:-1] @ A.T]) < 1e-13
-
-
 def test_log_space_is_the_scan_to_the_rounding_of_the_running_sum():
     T = 1000
     log_a, log_b = torch.rand(T, 4, 8, dtype=F64).log(), torch.randn(T, 4, 8, dtype=F64)
@@ -235,23 +171,12 @@ def test_nothing_in_nothing_out(algorithm, T, B, start):
     torch.autograd.grad(h.sum(), inputs, allow_unused=True)
 
 
-@pytest.mark.parametrize("algorithm", [*DENSE, "loop"])
-@pytest.mark.parametrize(("T", "B"), [(0, 2), (200, 0), (0, 0)])
-def test_nothing_in_nothing_out_dense(algorithm, T, B):
-    _, b, h_0 = draw(T, B)
-    A = torch.eye(3, dtype=F64, requires_grad=True)
-    h = scan_dense(A, b.requires_grad_(), h_0, algorithm)
-    assert h.shape == (T, B, 3)
-    torch.autograd.grad(h.sum(), (A, b), allow_unused=True)
-
-
 def test_nothing_of_the_readers_is_changed_and_any_layout_will_do():
     a, b, h_0 = draw(64)
     before = [t.clone() for t in (a, b, h_0)]
     for algorithm in ALGORITHMS:
         h = scan(a, b, h_0, algorithm)
         h.zero_()
-        scan_dense(torch.eye(3, dtype=F64), b, h_0).zero_()
         assert all(torch.equal(x, y) for x, y in zip(before, (a, b, h_0), strict=True))
         turned = scan(a.mT.contiguous().mT, b.transpose(0, 1).contiguous().transpose(0, 1), h_0, algorithm)
         assert gap([turned], [scan(a, b, h_0, "loop")]) < 1e-13
@@ -271,13 +196,8 @@ def test_a_second_derivative_is_refused_except_by_the_loop():
         (first,) = torch.autograd.grad(run(a, b, h_0).square().sum(), a, create_graph=True)
         with pytest.raises(RuntimeError, match="no second derivative"):
             first.sum().backward()
-    A = torch.eye(3, dtype=F64, requires_grad=True)
-    (first,) = torch.autograd.grad(scan_dense(A, b).square().sum(), A, create_graph=True)
-    with pytest.raises(RuntimeError, match="no second derivative"):
-        first.sum().backward()
     small = [torch.rand(4, 1, 2, dtype=F64, requires_grad=True) for _ in range(2)]
     assert torch.autograd.gradgradcheck(lambda a, b: scan(a, b, algorithm="loop"), small)
-    assert torch.autograd.gradgradcheck(lambda A, b: scan_dense(A, b, algorithm="loop"), (A[:2, :2], small[1]))
 
 
 SOUND = torch.zeros(4, 2, 3)
@@ -303,13 +223,7 @@ def test_what_does_not_fit_is_named(arguments, error, words):
         scan(**{"a": SOUND, "b": SOUND, "h_0": None, **arguments})
 
 
-def test_what_does_not_fit_is_named_in_the_other_recurrences():
-    with pytest.raises(ValueError, match=r"A must have shape \(H, H\) = \(3, 3\), got \(2, 2\)"):
-        scan_dense(torch.eye(2), SOUND)
-    with pytest.raises(TypeError, match="b must be real or complex"):
-        scan_dense(torch.eye(3).long(), SOUND.long())
-    with pytest.raises(ValueError, match="algorithm must be one of"):
-        scan_dense(torch.eye(3), SOUND, algorithm="odd-even")
+def test_what_does_not_fit_is_named_in_logarithms():
     with pytest.raises(ValueError, match=r"log_a must have shape \(T, B, H\)"):
         scan_log(SOUND[:2], SOUND)
     with pytest.raises(TypeError, match="log_b must be real"):
@@ -327,6 +241,5 @@ def test_the_result_is_not_the_input(algorithm, T):
 
 @pytest.mark.parametrize("T", [1, 5, 9])
 def test_chunks_of_one_step(T):
-    c, b, M = torch.rand(T - 1, 2, 3), torch.rand(T, 2, 3), torch.randn(3, 3)
+    c, b = torch.rand(T - 1, 2, 3), torch.rand(T, 2, 3)
     assert gap(chunked(c, b, C=1), sequential(c, b)) < 1e-6
-    assert gap(scan_dense_module.chunked(M, b, C=1), scan_dense_module.sequential(M, b)) < 1e-4
