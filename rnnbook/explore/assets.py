@@ -6,11 +6,21 @@ stylesheet and the definition once, and a build may drop the copies.
 
 import hashlib
 import re
+from collections import Counter
 from functools import cache
 from importlib.resources import files
 
 # Strings and templates stay as they are; a line break can end a statement, so it stays too.
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|`(?:[^`\\]|\\.)*`|[\w$]+|\n| +|.')
+
+
+_shown: Counter[str] = Counter()
+
+
+def unique(name: str) -> str:
+    """The id of an element, numbered where this process has shown another of that name: one page may hold both."""
+    _shown[name] += 1
+    return name if _shown[name] == 1 else f"{name}-{_shown[name]}"
 
 
 @cache

@@ -1,0 +1,417 @@
+"""The book's drawings of networks, each some lines of `rnnbook.explore.wiring`.
+
+    from rnnbook.explore import drawings
+    drawings.lstm()
+
+A notebook and the page show a drawing where it is a cell's last expression. The letters are those of the notation
+page; titles and what each drawing says to those who do not see it stand in drawings.toml.
+"""
+
+import tomllib
+from functools import cache
+from importlib.resources import files
+from typing import Literal
+
+from rnnbook.explore.wiring import Drawing, Role
+
+
+def loop(T: int = 3) -> Drawing:
+    """The recurrent network as a loop, and unrolled over T steps, 1 to 4."""
+    if T not in range(1, 5):
+        raise ValueError(f"the loop is unrolled over T = 1 to 4 steps, got {T!r}")
+    d = _drawing("loop", 440, 252)
+    top, fork, lane, low = 18, 78, 146, 234
+    d.box("cell", 84, lane, "φ(Σ)", w=48)
+    d.port("x", 84, low, "x_t", "input")
+    d.port("o", 84, top, "o_t")
+    d.dot("h", 84, fork, "state")
+    d.box("delay", 32, 112, ("delay", "延迟"), "state", w=54, h=28)
+    d.wire("x cell", "input")
+    d.wire("cell h", "state")
+    d.wire("h o")
+    d.wire("h -| delay |- cell", "state")
+    d.text(92, 104, "h_t", "state", anchor="start")
+    d.text(92, 54, "V", "weight", anchor="start")
+    d.text(92, 194, "W_x", "weight", anchor="start")
+    d.text(42, 166, "W_h", "weight")
+    d.text(130, lane, "=")
+    d.port("h0", 156, lane, "h_0", "state")
+    step, w = (84, 48) if T < 4 else (62, 40)
+    for t in range(1, T + 1):
+        x = 150 + step * t
+        d.box(f"h{t}", x, lane, "φ(Σ)", w=w)
+        d.port(f"x{t}", x, low, f"x_{t}", "input")
+        d.port(f"o{t}", x, top, f"o_{t}")
+        d.wire(f"x{t} h{t}", "input")
+        d.wire(f"h{t} o{t}")
+        d.wire(f"h{t - 1} h{t}", "state")
+        d.text(x + 8, fork, "V", "weight", anchor="start")
+        d.text(x + 8, 194, "W_x", "weight", anchor="start")
+        middle = x - step / 2 if t > 1 else (169 + x - w / 2) / 2
+        d.text(middle, lane - 26, "W_h", "weight")
+        if t > 1:
+            d.text(middle, lane + (16 if T < 4 else 26), f"h_{t - 1}", "state")
+    return d
+
+
+def lstm() -> Drawing:
+    """The LSTM cell, with the shapes of its weights."""
+    d = _drawing("lstm", 440, 414)
+    top, mix, gates, cut, low = 40, 108, 188, 238, 292
+    f, i, g, o, out = 94, 152, 208, 304, 376
+    mid = (i + g) / 2
+    d.frame(54, 14, 404, 374)
+    d.port("c0", 44, top, "c_{t-1}", "state", anchor="end")
+    d.port("h0", 44, low, "h_{t-1}", "state", anchor="end")
+    d.port("c1", 414, top, "c_t", "state", anchor="start")
+    d.port("h1", 414, low, "h_t", "state", anchor="start")
+    d.port("x", mid, 396, "x_t", "input")
+    d.times("keep", f, top, "state")
+    d.plus("add", mid, top, "state")
+    d.dot("c", out, top, "state")
+    d.times("write", mid, mix)
+    d.box("f", f, gates, "σ", "gate")
+    d.box("i", i, gates, "σ", "gate")
+    d.box("g", g, gates, "\\tanh", w=48)
+    d.box("o", o, gates, "σ", "gate")
+    d.box("tanh", out, 88, "\\tanh", "state", w=46)
+    d.times("show", out, 142, "state")
+    d.bar("a", f, o, cut)
+    d.plus("sum", mid, low)
+    d.box("W_h", f, low, "W_h", "weight", w=44, weights=True)
+    d.box("W_x", mid, 340, "W_x", "weight", w=44, weights=True)
+    d.port("b", 244, low, "b", "weight", w=16)
+    d.wire("c0 keep add c c1", "state")
+    d.wire("c tanh show |- h1", "state")
+    d.wire("f keep", "gate")
+    d.wire("i |- write", "gate")
+    d.wire("o |- show", "gate")
+    d.wire("g |- write add")
+    d.wire("h0 W_h", "state")
+    d.wire("x W_x", "input")
+    d.wire("b sum", "weight")
+    d.wire("W_h sum")
+    d.wire("W_x sum")
+    d.wire("sum a", head=False)
+    blocks: list[tuple[str, float, Role, tuple[str, str]]] = [
+        ("f", f, "gate", ("forget", "遗忘")),
+        ("i", i, "gate", ("input", "输入")),
+        ("g", g, "ink", ("candidate", "候选")),
+        ("o", o, "gate", ("output", "输出")),
+    ]
+    for key, x, role, word in blocks:
+        d.wire(f"{x},{cut} {key}")
+        d.text(x + 8, 222, word, role, anchor="start")
+    d.text(f - 8, 128, "f_t", "gate", anchor="end")
+    d.text(i - 8, 140, "i_t", "gate", anchor="end")
+    d.text(g + 8, 140, "g_t", anchor="start")
+    d.text(o - 8, 156, "o_t", "gate", anchor="end")
+    d.text(mid + 9, 266, "a_t", anchor="start")
+    d.text(f + 2, low + 29, "(4H, H)", "weight")
+    d.text(mid + 30, 340, "(4H, I)", "weight", anchor="start")
+    return d
+
+
+def gru(convention: Literal["torch", "sources"] = "torch") -> Drawing:
+    """The GRU. In PyTorch the reset follows the product and z weights the old state; in the sources it is before the
+    product, and z weights the candidate."""
+    if convention not in ("torch", "sources"):
+        raise ValueError(f'the convention of a GRU is "torch" or "sources", got {convention!r}')
+    torch = convention == "torch"
+    d = _drawing("gru" if torch else "gru-sources", 440, 388)
+    top, mix, mid, lane, low, bus = 40, 104, 162, 216, 276, 324
+    left, z, fork, n = 72, 128, 172, 364
+    r, product = (298, 234) if torch else (224, 296)
+    d.frame(54, 14, 404, 350)
+    d.port("h0", 44, top, "h_{t-1}", "state", anchor="end")
+    d.port("h1", 414, top, "h_t", "state", anchor="start")
+    d.port("x", r, 372, "x_t", "input")
+    d.dot("h", left, top, "state")
+    d.dot("to_z", left, mid, "state")
+    d.dot("to_r", fork, lane, "state")
+    d.dot("z_t", z, mix, "gate")
+    d.dot("x_t", r, bus, "input")
+    d.times("keep", z, top, "state")
+    d.plus("add", n, top, "state")
+    d.times("write", n, mix)
+    d.box("z", z, mid, "σ", "gate", weights=True)
+    d.box("r", r, low, "σ", "gate", weights=True)
+    d.times("reset", r, lane)
+    d.box("W_hn", product, lane, "W_{hn}, b_n" if torch else "W_{hn}", "weight", w=76 if torch else 52, weights=True)
+    d.plus("sum", n, lane)
+    d.box("tanh", n, mid, "\\tanh", w=48)
+    d.box("W_xn", n, low, "W_{xn}, b", "weight", w=66, weights=True)
+    d.wire("x x_t r", "input")
+    d.wire("x_t -| z", "input")
+    d.wire("x_t -| W_xn", "input")
+    d.wire("h0 h keep add h1", "state")
+    d.wire("h to_z |- to_r", "state")
+    d.wire("to_z z", "state")
+    d.wire("to_r |- r", "state")
+    if torch:
+        d.wire("to_r W_hn", "state")
+        d.wire("W_hn reset sum")
+    else:
+        d.wire("to_r reset W_hn", "state")
+        d.wire("W_hn sum")
+    d.wire("r reset", "gate")
+    d.wire("W_xn sum tanh write add")
+    d.wire("z z_t", "gate")
+    if torch:
+        d.box("other", 246, mix, "1-z_t", "gate", w=60)
+        d.wire("z_t keep", "gate")
+        d.wire("z_t other write", "gate")
+    else:
+        d.box("other", z, 74, "1-z_t", "gate", w=60, h=26)
+        d.wire("z_t other keep", "gate")
+        d.wire("z_t write", "gate")
+    d.text(z - 8, 126, "z_t", "gate", anchor="end")
+    d.text(z + 8, 126, ("update", "更新"), "gate", anchor="start")
+    d.text(r + 8, 246, "r_t", "gate", anchor="start")
+    d.text(r - 8, 245, ("reset", "重置"), "gate", anchor="end")
+    d.text(n + 8, 130, "n_t", anchor="start")
+    d.text(n - 8, 131, ("candidate", "候选"), anchor="end")
+    return d
+
+
+def mingru() -> Drawing:
+    """The minGRU, whose gate and candidate do not read the state."""
+    d = _drawing("mingru", 400, 264)
+    top, mix, low, bus, z, n = 40, 118, 172, 216, 132, 272
+    d.frame(54, 14, 346, 232)
+    d.port("h0", 44, top, "h_{t-1}", "state", anchor="end")
+    d.port("h1", 356, top, "h_t", "state", anchor="start")
+    d.port("x", (z + n) / 2, 248, "x_t", "input")
+    d.dot("x_t", (z + n) / 2, bus, "input")
+    d.dot("z_t", z, mix, "gate")
+    d.times("keep", z, top, "state")
+    d.plus("add", n, top, "state")
+    d.times("write", n, mix)
+    d.box("other", z, 80, "1-z_t", "gate", w=60, h=26)
+    d.box("z", z, low, "σ(W_zx_t+b_z)", "gate", w=124, weights=True)
+    d.box("n", n, low, "W_nx_t+b_n", "weight", w=104, weights=True)
+    d.wire("x x_t", "input")
+    d.wire("x_t -| z", "input")
+    d.wire("x_t -| n", "input")
+    d.wire("h0 keep add h1", "state")
+    d.wire("z z_t other keep", "gate")
+    d.wire("z_t write", "gate")
+    d.wire("n write add")
+    d.text(z - 8, 138, "z_t", "gate", anchor="end")
+    d.text(n + 8, 142, "n_t", anchor="start")
+    return d
+
+
+def bidirectional() -> Drawing:
+    """Two readers: a layer that reads forwards and one that reads backwards."""
+    d = _drawing("bidirectional", 440, 328)
+    ahead, back = 222, 146
+    d.port("f0", 16, ahead, "h^→_0", "state", w=32)
+    d.port("b5", 424, back, "h^←_5", "state", w=32)
+    for t in range(1, 5):
+        x = 88 * t
+        d.port(f"x{t}", x, 310, f"x_{t}", "input")
+        d.dot(f"d{t}", x, 270, "input")
+        d.port(f"o{t}", x, 18, f"o_{t}")
+        d.box(f"f{t}", x - 20, ahead, f"h^→_{t}", "state", weights=True)
+        d.box(f"b{t}", x + 20, back, f"h^←_{t}", "state", weights=True)
+        d.box(f"V{t}", x, 74, "V", "weight", w=78, h=30, weights=True)
+        d.wire(f"x{t} d{t} -| f{t}", "input")
+        d.wire(f"d{t} -| b{t}", "input")
+        d.wire(f"f{t} V{t}", "state")
+        d.wire(f"b{t} V{t}", "state")
+        d.wire(f"V{t} o{t}")
+    d.wire("f0 f1 f2 f3 f4", "state")
+    d.wire("b5 b4 b3 b2 b1", "state")
+    return d
+
+
+def bptt() -> Drawing:
+    """The graph of backpropagation through time: forward, and the error's way back beside it."""
+    d = _drawing("bptt", 440, 306)
+    lane = 168
+    d.port("n0", 16, lane, "h_0", "state")
+    for t in range(1, 4):
+        x = 134 * t - 26
+        d.box(f"n{t}", x, lane, "φ(Σ)", w=50, h=46)
+        d.box(f"L{t}", x, 36, f"L_{t}", w=50, h=34)
+        d.port(f"x{t}", x, 286, f"x_{t}", "input")
+        d.wire(f"x{t} n{t}", "input")
+        d.wire(f"n{t} L{t}", "state", beside=-10)
+        d.wire(f"L{t} n{t}", "error", beside=-10, dashed=True)
+        d.wire(f"n{t - 1} n{t}", "state", beside=-9)
+        d.wire(f"n{t} n{t - 1}", "error", beside=-9, dashed=True)
+        d.text(x + 8, 234, "W_x", "weight", anchor="start")
+        d.text(x - 18, 98, f"h_{t}", "state", anchor="end")
+        d.text(x + 18, 98, f"V^⊤d_{t}", "error", anchor="start")
+        middle = (d.nodes[f"n{t - 1}"].x + d.nodes[f"n{t - 1}"].w + x - 25) / 2
+        d.text(middle, lane - 27, "W_h", "weight")
+        d.text(middle, lane + 30, f"W_h^⊤δ_{t}", "error")
+    return d
+
+
+def encoder_decoder() -> Drawing:
+    """An encoder that reads a sequence and a decoder that writes another, with one state between them."""
+    d = _drawing("encoder-decoder", 440, 232)
+    lane, low, high = 98, 178, 18
+    d.frame(6, 58, 188, 138, "state")
+    d.frame(252, 58, 434, 138, "state")
+    for t in range(1, 4):
+        x, u = 60 * t - 23, 60 * t + 223
+        d.box(f"h{t}", x, lane, f"h_{t}", "state", w=40, weights=True)
+        d.box(f"s{t}", u, lane, f"s_{t}", "state", w=40, weights=True)
+        d.port(f"x{t}", x, low, f"x_{t}", "input")
+        d.port(f"y{t}", u, low, f"o_{t - 1}", "input")
+        d.port(f"o{t}", u, high, f"o_{t}")
+        d.wire(f"x{t} h{t}", "input")
+        d.wire(f"y{t} s{t}", "input")
+        d.wire(f"s{t} o{t}")
+    d.wire("h1 h2 h3 s1 s2 s3", "state")
+    d.text(97, 218, ("encoder", "编码器"), "state")
+    d.text(343, 218, ("decoder", "解码器"), "state")
+    d.text(220, lane - 20, "h_3=s_0", "state")
+    return d
+
+
+def attention() -> Drawing:
+    """A decoder's step that attends to all states of the encoder."""
+    d = _drawing("attention", 440, 388)
+    low, enc, fork, score, mix, top, dec = 370, 312, 262, 206, 112, 40, 398
+    d.frame(8, 178, 282, 234, "gate")
+    d.box("sum", 145, top, "Σ_jα_jh_j", w=274)
+    for j in range(1, 5):
+        x = 66 * j - 21
+        d.port(f"x{j}", x, low, f"x_{j}", "input")
+        d.box(f"h{j}", x, enc, f"h_{j}", "state", w=40, weights=True)
+        d.dot(f"d{j}", x, fork, "state")
+        d.box(f"e{j}", x - 16, score, "e", "gate", w=30, weights=True)
+        d.times(f"m{j}", x + 16, mix)
+        d.wire(f"x{j} h{j}", "input")
+        d.wire(f"h{j} d{j} -| e{j}", "state")
+        d.wire(f"d{j} -| m{j}", "state")
+        d.wire(f"e{j} |- m{j}", "gate")
+        d.wire(f"m{j} sum")
+        d.text(x - 23, 144, f"α_{j}", "gate", anchor="end")
+    d.wire("h1 h2 h3 h4", "state")
+    d.port("s0", 328, score + 12, "s_{u-1}", "state", w=44)
+    d.box("s", dec, score, "s_u", "state", w=40, h=52, weights=True)
+    d.port("o", dec, top, "o_u")
+    d.port("y", dec, enc, "o_{u-1}", "input")
+    d.wire(f"s0 282,{score + 12}", "state")
+    d.wire("s0 s", "state")
+    d.wire(f"s 438,{score}", "state")
+    d.wire("s o")
+    d.wire("y s", "input")
+    d.wire(f"sum -| 328,{score - 12} s")
+    d.text(336, 112, ("context", "上下文"), anchor="start")
+    d.text(290, 248, ("softmax", "softmax"), "gate", anchor="start")
+    return d
+
+
+def cone() -> Drawing:
+    """What one output of a causal dilated convolution reads."""
+    d = _drawing("cone", 440, 256)
+    levels, gaps = (194, 138, 82, 26), (1, 2, 4)
+    seen = [{8}]
+    for gap in reversed(gaps):
+        seen.insert(0, seen[0] | {k - gap for k in seen[0]})
+    for row, y in enumerate(levels):
+        for k in range(9):
+            role: Role = "faint" if k not in seen[row] else "state" if row else "input"
+            d.dot(f"p{row}{k}", 20 + 39 * k, y, role, r=5)
+    for inside in (False, True):  # what is seen lies above what is not
+        for row, gap in enumerate(gaps):
+            for k in range(9):
+                for back in (k, k - gap):
+                    if back >= 0 and (k in seen[row + 1] and back in seen[row]) == inside:
+                        d.wire(f"p{row}{back} p{row + 1}{k}", "state" if inside else "faint")
+    for k in range(9):
+        d.text(20 + 39 * k, 224, f"x_{k + 1}", "input")
+    for row, gap in enumerate(gaps):
+        d.text(350, (levels[row] + levels[row + 1]) / 2, (f"dilation {gap}", f"扩张 {gap}"), anchor="start")
+    d.text(346, 26, "y_9", "state", anchor="start")
+    return d
+
+
+def kalman() -> Drawing:
+    """The Kalman filter as a recurrent network."""
+    d = _drawing("kalman", 440, 226)
+    top, low = 52, 178
+    d.port("y", 20, top, "y_t", "input")
+    d.plus("v", 84, top)
+    d.box("K", 172, top, "K_t", "gate", w=44)
+    d.plus("add", 248, top, "state")
+    d.dot("m", 348, top, "state")
+    d.port("out", 396, top, "m_{f,t}", "state", anchor="start")
+    d.box("C", 84, 116, "C", "weight", w=40, weights=True)
+    d.box("A", 348, 116, "A", "weight", w=40, weights=True)
+    d.dot("m_t", 248, low, "state")
+    d.box("delay", 300, low, ("delay", "延迟"), "state", w=54, h=28)
+    d.wire("y v", "input")
+    d.wire("v K")
+    d.wire("K add", "gate")
+    d.wire("add m out", "state")
+    d.wire("m A |- delay m_t add", "state")
+    d.wire("m_t -| C", "state")
+    d.wire("C v")
+    d.text(128, top - 16, "v_t")
+    d.text(68, 80, "-")
+    d.text(170, low - 15, "m_t", "state")
+    return d
+
+
+def legend() -> Drawing:
+    """What the lines, boxes and signs of all these drawings mean."""
+    d = _drawing("legend", 440, 342)
+    y = [28 + 47 * k for k in range(7)]
+    lines: list[tuple[Role, tuple[str, str]]] = [
+        ("state", ("state", "状态")),
+        ("input", ("input", "输入")),
+        ("gate", ("gate", "门")),
+        ("error", ("error, going back", "误差的回程")),
+        ("ink", ("any other signal", "其他信号")),
+    ]
+    for k, (role, word) in enumerate(lines):
+        d.wire(f"8,{y[k]} 72,{y[k]}", role, dashed=role == "error")
+        d.text(84, y[k], word, role, anchor="start")
+    d.dot("copy", 34, y[5], "state")
+    d.wire(f"8,{y[5]} copy 72,{y[5]}", "state")
+    d.wire(f"copy |- 72,{y[5] - 19}", "state")
+    d.text(84, y[5], ("copied", "复制"), anchor="start")
+    d.wire(f"40,{y[6] + 20} 40,{y[6] - 18}", "input")
+    d.wire(f"8,{y[6]} 72,{y[6]}", "state")
+    d.text(84, y[6], ("passes under", "从下面穿过"), anchor="start")
+    d.times("times", 252, y[0])
+    d.plus("plus", 252, y[1])
+    d.box("function", 252, y[2], "\\tanh", w=48)
+    d.box("weights", 252, y[3], "W_x", "weight", w=48, weights=True)
+    d.bar("bar", 228, 276, y[4] + 12)
+    for x in (232, 252, 272):
+        d.wire(f"{x},{y[4] + 12} {x},{y[4] - 18}")
+    d.box("delay", 252, y[5], ("delay", "延迟"), "state", w=56, h=28)
+    d.frame(226, y[6] - 18, 278, y[6] + 18)
+    for k, word in enumerate(
+        (
+            ("product ⊙", "逐元素乘积 ⊙"),
+            ("sum", "和"),
+            ("fixed function", "固定的函数"),
+            ("own weights", "自有权重"),
+            ("cut into blocks", "切成几块"),
+            ("held for one step", "留到下一步"),
+            ("one whole", "一个整体"),
+        )
+    ):
+        d.text(296, y[k], word, anchor="start")
+    return d
+
+
+def _drawing(name: str, width: float, height: float) -> Drawing:
+    """An empty drawing with its words."""
+    said = _table()[name]
+    title, alt = ((said[key]["en"], said[key]["zh"]) for key in ("title", "alt"))
+    return Drawing(name, width, height, title=title, alt=alt)
+
+
+@cache
+def _table() -> dict[str, dict[str, dict[str, str]]]:
+    return tomllib.loads(files(__package__).joinpath("drawings.toml").read_text("utf8"))

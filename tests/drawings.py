@@ -1,0 +1,21 @@
+"""All drawings of the book, by name."""
+
+from collections.abc import Callable
+
+from rnnbook.explore import drawings
+from rnnbook.explore.wiring import Drawing
+
+ALL: dict[str, Callable[[], Drawing]] = {
+    "loop": drawings.loop,
+    "lstm": drawings.lstm,
+    "gru": drawings.gru,
+    "gru-sources": lambda: drawings.gru("sources"),
+    "mingru": drawings.mingru,
+    "bidirectional": drawings.bidirectional,
+    "bptt": drawings.bptt,
+    "encoder-decoder": drawings.encoder_decoder,
+    "attention": drawings.attention,
+    "cone": drawings.cone,
+    "kalman": drawings.kalman,
+    "legend": drawings.legend,
+}
