@@ -15,7 +15,8 @@ from mdit_py_plugins.colon_fence import colon_fence_plugin
 from mdit_py_plugins.front_matter import front_matter_plugin
 from mdit_py_plugins.myst_blocks import myst_block_plugin
 
-LANGUAGES = ("en", "zh")
+from rnnbook.check import LANGUAGES as LANGUAGES
+
 SPHINX_NAME = {"en": "en", "zh": "zh_CN"}
 TAG = {"en": "en", "zh": "zh-CN"}  # what HTML's lang and hreflang say
 NAME = {"en": "English", "zh": "中文"}

@@ -1,29 +1,33 @@
 """The exercises' other half: `check` says precisely what is wrong, `hint` helps, `progress` remembers.
 
-Each topic registers its exercises in the module of its name, which is loaded
-when it is first asked for. Only numpy is needed; tensors are accepted.
+Each chapter's exercises stand in `exercises/`: NAME.py has the mathematics of
+its checkers, NAME.toml their texts; both are loaded when they are first asked
+for. Only numpy is needed; tensors are accepted.
 """
 
 import os
 
+from rnnbook._languages import LANGUAGES, Pair
 from rnnbook.check import record
 from rnnbook.check.answer import Answer, Mistakes, judge
-from rnnbook.check.messages import EXTRA, Text, fill
-from rnnbook.check.registry import exercise, exercise_ids, find, hints_of, nearest, topics
+from rnnbook.check.messages import EXTRA, fill
+from rnnbook.check.registry import exercise, exercise_ids, find, hints_of, nearest, texts_of, topics
 from rnnbook.check.result import Note, Progress, Result
 from rnnbook.check.values import Array
 
 __all__ = [
+    "LANGUAGES",
     "Answer",
     "Array",
     "Mistakes",
-    "Text",
+    "Pair",
     "check",
     "exercise",
     "exercise_ids",
     "hint",
     "hints_of",
     "progress",
+    "texts_of",
     "topics",
 ]
 
@@ -48,12 +52,12 @@ def check(id: str, answer: object = ...) -> Result:
 
 def hint(id: str) -> Note | Result:
     """The next hint of an exercise; after the last one, the last again."""
-    found = find(id) if isinstance(id, str) else None
-    if found is None:
+    texts = texts_of(id) if isinstance(id, str) else None
+    if texts is None:
         return _unknown(id, None)
-    count = len(found.hints)
-    number = _hints_shown[id] = min(_hints_shown.get(id, 0) + 1, count)
-    return Note(id, fill(EXTRA["hint"], number=number, count=count, hint=found.hints[number - 1]))
+    hints = texts.hints
+    number = _hints_shown[id] = min(_hints_shown.get(id, 0) + 1, len(hints))
+    return Note(id, fill(EXTRA["hint"], number=number, count=len(hints), hint=hints[number - 1]))
 
 
 def progress() -> Progress:

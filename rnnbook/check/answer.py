@@ -2,22 +2,28 @@
 
 import inspect
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Literal, NoReturn, TypeVar, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from rnnbook._languages import Pair
 from rnnbook.check.alarm import TimeUp
 from rnnbook.check.compare import central_differences, close, digits, same, shape_mistake, value_mistake
 from rnnbook.check.guard import Printed, describe, is_a, line_of, run, type_name
-from rnnbook.check.messages import EXTRA, NOTHING, Text, fill
+from rnnbook.check.messages import EXTRA, NOTHING, fill
 from rnnbook.check.registry import Exercise
 from rnnbook.check.result import Result
+from rnnbook.check.texts import filled
 from rnnbook.check.values import Array, NotAnArray, as_array, copied, unchanged
 
 T = TypeVar("T")
-Mistakes = Sequence[tuple[ArrayLike | Callable[[], ArrayLike], Text]]
+Wrong = ArrayLike | Callable[[], ArrayLike]
+# A wrong result, or a function that computes it; the key of its text; what fills the fields of that.
+Mistakes = Sequence[tuple[Wrong, str] | tuple[Wrong, str, Mapping[str, object]]]
+Told = Sequence[tuple[Wrong, Pair]]
 
 
 class Rejected(Exception):  # noqa: N818 (an outcome, not an error)
@@ -110,17 +116,18 @@ class Answer:
     ) -> None:
         """Require shape, dtype and values of `want`. `name` names one of several results.
 
-        mistakes: pairs of a wrong result (or a function that computes it) and what to say about it.
+        mistakes: pairs of a wrong result (or a function that computes it) and the key of what to say about it.
         """
+        known = self._known(mistakes)
         if isinstance(want, str):
             if not isinstance(got, str):
                 raise TypeError(f"expected a word to compare with {want!r}, got {type(got).__name__}")
             if got != want:
-                told = next((text for wrong, text in mistakes if wrong == got), NOTHING)
+                told = next((text for wrong, text in known if wrong == got), NOTHING)
                 self._reject("wrong", given, part=self._part(name), got=f"“{got}”", extra=told)
         else:
             code = "value" if self._exercise.arguments is not None else "wrong"
-            self._compare(code, np.asarray(got), np.asarray(want), given, name, mistakes, rtol, atol)
+            self._compare(code, np.asarray(got), np.asarray(want), given, name, known, rtol, atol)
         self.count += 1
 
     def gradient(
@@ -134,9 +141,10 @@ class Answer:
         mistakes: Mistakes = (),
     ) -> None:
         """Require ∂f/∂at to five digits, by central differences."""
-        self.shape(got, np.shape(at), given=given, name=name, mistakes=mistakes)
+        known = self._known(mistakes)
+        self._shape(np.asarray(got), np.shape(at), given, name, known)
         want = central_differences(f, np.asarray(at))
-        self._compare("gradient", np.asarray(got), want, given, name, mistakes, rtol=1e-5, atol=1e-7)
+        self._compare("gradient", np.asarray(got), want, given, name, known, rtol=1e-5, atol=1e-7)
         self.count += 1
 
     def shape(
@@ -149,16 +157,28 @@ class Answer:
         mistakes: Mistakes = (),
     ) -> None:
         """Require a shape."""
-        array = np.asarray(got)
-        if array.shape != want:
-            extra = _told(mistakes, array, 1e-5, 1e-8) or shape_mistake(array.shape, want)
-            self._reject("shape", given, part=self._part(name), got=array.shape, want=want, extra=extra)
+        self._shape(np.asarray(got), want, given, name, self._known(mistakes))
 
-    def require(self, condition: bool | np.bool_, otherwise: Text, *, given: str = "") -> None:
-        """Require a property; `otherwise` says, in both languages, what is wrong if it fails."""
+    def require(self, condition: bool | np.bool_, otherwise: str, *, given: str = "") -> None:
+        """Require a property; `otherwise` is the key of what to say if it fails."""
+        text = self._text(otherwise)
         if not condition:
-            self._reject("property", given, extra=otherwise)
+            self._reject("property", given, extra=text)
         self.count += 1
+
+    def _known(self, mistakes: Mistakes) -> Told:
+        """Each mistake with its text. A key that the exercise does not have is found out by any answer."""
+        return [(wrong, self._text(*text)) for wrong, *text in mistakes]
+
+    def _text(self, key: str, numbers: Mapping[str, object] = MappingProxyType({})) -> Pair:
+        if key not in self._exercise.texts.mistakes:
+            raise KeyError(f"{self._exercise.id}.mistakes.{key}")
+        return filled(self._exercise.texts.mistakes[key], numbers)
+
+    def _shape(self, got: Array, want: tuple[int, ...], given: str, name: str, mistakes: Told) -> None:
+        if got.shape != want:
+            extra = _told(mistakes, got, 1e-5, 1e-8) or shape_mistake(got.shape, want)
+            self._reject("shape", given, part=self._part(name), got=got.shape, want=want, extra=extra)
 
     def _compare(
         self,
@@ -167,11 +187,11 @@ class Answer:
         want: Array,
         given: str,
         name: str,
-        mistakes: Mistakes,
+        mistakes: Told,
         rtol: float,
         atol: float,
     ) -> None:
-        self.shape(got, want.shape, given=given, name=name, mistakes=mistakes)
+        self._shape(got, want.shape, given, name, mistakes)
         right = close(got, want, rtol, atol)
         self._dtype(got, want, bool(right.all()), given, name)
         self._finite(got, want, given, name)
@@ -290,7 +310,7 @@ class Answer:
         finally:
             self._left -= time.monotonic() - start
 
-    def _part(self, name: str) -> Text:
+    def _part(self, name: str) -> Pair:
         if name:
             return f"`{name}`", f"`{name}` "
         if self._exercise.arguments is None:
@@ -338,11 +358,11 @@ def _first(bad: Array) -> tuple[int, ...]:
     return tuple(int(i) for i in np.argwhere(bad)[0]) if bad.ndim else ()
 
 
-def _entry(index: tuple[int, ...]) -> Text:
+def _entry(index: tuple[int, ...]) -> Pair:
     return fill(EXTRA["entry"], index=list(index)) if index else NOTHING
 
 
-def _told(mistakes: Mistakes, got: Array, rtol: float, atol: float) -> Text | None:
+def _told(mistakes: Told, got: Array, rtol: float, atol: float) -> Pair | None:
     for wrong, text in mistakes:
         if same(got, wrong() if callable(wrong) else wrong, rtol, atol):
             return text

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rnnbook.check.messages import EXTRA, NOTHING, Text, fill
+from rnnbook._languages import Pair
+from rnnbook.check.messages import EXTRA, NOTHING, fill
 from rnnbook.check.values import Array
 
 # A reader who computes in single or half precision is not wrong.
@@ -35,7 +36,7 @@ def digits(got: object, want: object) -> tuple[str, str]:
     return pair
 
 
-def shape_mistake(got: tuple[int, ...], want: tuple[int, ...]) -> Text:
+def shape_mistake(got: tuple[int, ...], want: tuple[int, ...]) -> Pair:
     """What probably went wrong when the shapes differ."""
     if len(got) == 2 and got[0] == got[1] > 1 and want in ((got[0],), (got[0], 1), (1, got[0])):
         return EXTRA["broadcast"]
@@ -48,7 +49,7 @@ def shape_mistake(got: tuple[int, ...], want: tuple[int, ...]) -> Text:
     return NOTHING
 
 
-def value_mistake(got: Array, want: Array, rtol: float = 1e-5, atol: float = 1e-8) -> Text:
+def value_mistake(got: Array, want: Array, rtol: float = 1e-5, atol: float = 1e-8) -> Pair:
     """A well-known mistake that turns `want` into `got`, or nothing. A rounded answer has a sign too: rtol, atol."""
     if got.dtype == bool or not np.isfinite(got).all() or not want.any():
         return NOTHING

@@ -5,15 +5,13 @@ or variable, {where} an input such as " for T=2, H=3" or nothing, {part} one
 of several results, {extra} a diagnosis or nothing.
 """
 
-import os
 from typing import TypeGuard
 
-Text = tuple[str, str]
+from rnnbook._languages import Pair, chosen_language
 
-LANGUAGES = ("en", "zh")
-NOTHING: Text = ("", "")
+NOTHING: Pair = ("", "")
 
-MESSAGES: dict[str, Text] = {
+MESSAGES: dict[str, Pair] = {
     "passed": ("Correct: all {count} checks passed.", "正确：{count} 项检查全部通过。"),
     "passed-one": ("Correct.", "正确。"),
     "not-implemented": (
@@ -112,7 +110,7 @@ MESSAGES: dict[str, Text] = {
     ),
 }
 
-EXTRA: dict[str, Text] = {
+EXTRA: dict[str, Pair] = {
     "sign": ("The sign is wrong.", "符号反了。"),
     "signs": ("The sign is wrong everywhere.", "所有元素的符号都反了。"),
     "transposed": ("It is the transpose of what is wanted.", "结果是所求矩阵的转置。"),
@@ -168,23 +166,18 @@ EXTRA: dict[str, Text] = {
 
 def language() -> str:
     """The reader's language where text has no page around it: RNNBOOK_LANG, else English."""
-    return "zh" if os.environ.get("RNNBOOK_LANG", "").lower().startswith("zh") else "en"
+    return chosen_language() or "en"
 
 
-def pick(text: Text, lang: str) -> str:
-    """The half of a text that a language reads."""
-    return text[LANGUAGES.index(lang)]
-
-
-def _is_text(value: object) -> TypeGuard[Text]:
+def _is_pair(value: object) -> TypeGuard[Pair]:
     return isinstance(value, tuple) and len(value) == 2 and all(isinstance(half, str) for half in value)
 
 
-def fill(text: Text, **fields: object) -> Text:
-    """Fill the fields of both halves; a field that is itself a Text gives each half its own."""
+def fill(text: Pair, **fields: object) -> Pair:
+    """Fill the fields of both halves; a field that is itself a pair gives each half its own."""
 
     def half(k: int) -> str:
-        own = {key: value[k] if _is_text(value) else value for key, value in fields.items()}
+        own = {key: value[k] if _is_pair(value) else value for key, value in fields.items()}
         return text[k].format(**own)
 
     return half(0), half(1)

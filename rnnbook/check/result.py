@@ -5,12 +5,12 @@ sheet shows the one of the surrounding page; elsewhere it is plain text.
 """
 
 import html
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from rnnbook.check.messages import EXTRA, LANGUAGES, MESSAGES, NOTHING, Text, fill, language, pick
+from rnnbook._languages import LANGUAGES, Pair, chosen_language, pick
+from rnnbook.check.messages import EXTRA, MESSAGES, NOTHING, fill, language
 
 # Colours come from the page's theme where there is one; the fallbacks are legible on white and on black.
 STYLE = """<style>
@@ -25,7 +25,7 @@ STYLE = """<style>
 </style>"""
 
 
-def bilingual(text: Text) -> str:
+def bilingual(text: Pair) -> str:
     """Both halves as escaped HTML, `code` marked up; the style sheet shows one."""
 
     def half(lang: str) -> str:
@@ -37,7 +37,7 @@ def bilingual(text: Text) -> str:
 
 def box(kind: str, content: str) -> str:
     """A status box. A language set by RNNBOOK_LANG wins over that of the page around it."""
-    chosen = f' lang="{language()}"' if os.environ.get("RNNBOOK_LANG") else ""
+    chosen = f' lang="{chosen_language()}"' if chosen_language() else ""
     return f'<div class="rnn-check {kind}" role="status"{chosen}>{STYLE}{content}</div>'
 
 
@@ -58,7 +58,7 @@ class Result:
         return self.passed
 
     @property
-    def message(self) -> Text:
+    def message(self) -> Pair:
         defaults = {"id": self.id, "where": NOTHING, "entry": NOTHING, "extra": NOTHING}
         key = "passed-one" if self.passed and self.fields.get("count") == 1 else self.code
         en, zh = fill(MESSAGES[key], **{**defaults, **self.fields})
@@ -88,7 +88,7 @@ class Note:
     """A text in both languages that shows itself: a hint."""
 
     id: str
-    message: Text
+    message: Pair
 
     def __repr__(self) -> str:
         return f"{self.id}: {pick(self.message, language())}"
@@ -105,7 +105,7 @@ class Progress:
     solved: frozenset[str]
 
     @property
-    def message(self) -> Text:
+    def message(self) -> Pair:
         count = sum(len(ids) for ids in self.exercises.values())
         done = sum(id in self.solved for ids in self.exercises.values() for id in ids)
         return fill(EXTRA["progress" if done else "no-progress"], done=done, count=count)

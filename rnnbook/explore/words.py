@@ -2,12 +2,13 @@
 
 import html
 import math
-import os
 from collections.abc import Sequence
 
-Text = str | tuple[str, str]  # the same in both languages, or (English, Chinese)
+from rnnbook._languages import LANGUAGES as LANGUAGES
+from rnnbook._languages import Text as Text
+from rnnbook._languages import chosen_language as chosen_language
+from rnnbook._languages import pick as pick
 
-LANGUAGES = ("en", "zh")
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -17,17 +18,6 @@ def checked(text: Text, what: str) -> Text:
     if not all(isinstance(half, str) for half in pair) or (not isinstance(text, str) and len(text) != 2):
         raise ValueError(f"{what} must be a string or a pair (English, Chinese), got {text!r}")
     return text
-
-
-def pick(text: Text, language: str) -> str:
-    """The half of a text that a language reads."""
-    return text if isinstance(text, str) else text[LANGUAGES.index(language)]
-
-
-def chosen_language() -> str:
-    """The language that a launched notebook sets, "en" or "zh", or "" where the page decides."""
-    wanted = os.environ.get("RNNBOOK_LANG", "").lower()
-    return next((language for language in LANGUAGES if wanted.startswith(language)), "")
 
 
 def both(text: Text, tag: str = "span") -> str:

@@ -1,7 +1,6 @@
 """Checks answer every answer with a message in both languages, and never with an exception."""
 
 import html.parser
-import itertools
 import json
 import linecache
 import re
@@ -18,27 +17,36 @@ from typing import Any, NoReturn
 import numpy as np
 import pytest
 
-from rnnbook.check import Answer, Array, check, exercise, exercise_ids, hint, hints_of, progress, record, registry
+from rnnbook.check import Answer, Array, Pair, check, exercise, exercise_ids, hint, hints_of, progress, record, registry
 from rnnbook.check.alarm import TimeUp, limited
 from rnnbook.check.answer import judge
 from rnnbook.check.compare import central_differences, value_mistake
-from rnnbook.check.messages import EXTRA, MESSAGES, Text
+from rnnbook.check.messages import EXTRA, MESSAGES
+from rnnbook.check.registry import Checker, Exercise
 from rnnbook.check.result import Result
+from rnnbook.check.texts import Texts
 from rnnbook.check.values import as_array
 
-HINTS: tuple[Text, ...] = (("One.", "一。"), ("Two.", "二。"))
+HINTS: tuple[Pair, ...] = (("One.", "一。"), ("Two.", "二。"))
+MISTAKES: dict[str, Pair] = {
+    "no-1": ("You forgot 1.", "漏了 1。"),
+    "half": ("Half.", "一半。"),
+    "neither": ("Look at the eigenvalues.", "请看特征值。"),
+    "never": ("Never.", "从不。"),
+    "square": ("Its square must be less than 2.", "平方应小于 2。"),
+}
 X, A = np.array([[0.5, -1.2, 2.0], [0.3, 0.7, -0.4]]), 0.9
 
 
 def doubled(answer: Answer) -> None:
     """The reader writes doubled(x, a) = a x + 1, shape (2, 3)."""
     for a in (A, 0.5):
-        forgot = (a * X, ("You forgot 1.", "漏了 1。"))
+        forgot = (a * X, "no-1")
         answer.equals(answer.call(X, a, given=f"a={a}"), a * X + 1, given=f"a={a}", mistakes=[forgot])
 
 
 def floor(answer: Answer) -> None:
-    half = (0.12345, ("Half.", "一半。"))
+    half = (0.12345, "half")
     answer.equals(answer.value(), 0.2469, rtol=1e-3, mistakes=[half])
 
 
@@ -47,7 +55,7 @@ def units(answer: Answer) -> None:
 
 
 def fate(answer: Answer) -> None:
-    neither = ("neither", ("Look at the eigenvalues.", "请看特征值。"))
+    neither = ("neither", "neither")
     answer.equals(answer.choice(("vanish", "explode", "neither")), "vanish", mistakes=[neither])
 
 
@@ -78,11 +86,17 @@ def toys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("RNNBOOK_STRICT", "RNNBOOK_LANG"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(record, "_folder", lambda: tmp_path / "state")
-    exercise("toy-1", arguments=("x", "a"), hints=HINTS, seconds=0.5)(doubled)
+    toy("toy-1", doubled, "x", "a", seconds=0.5)
     for id, value in (("toy-2", floor), ("toy-3", units), ("toy-4", fate), ("toy-5", weights)):
-        exercise(id, hints=HINTS)(value)
-    for id, function, arguments in (("toy-6", halves, "x"), ("toy-7", slope, "W"), ("toy-8", verdict, "w")):
-        exercise(id, arguments=(arguments,), hints=HINTS)(function)
+        toy(id, value)
+    for id, function, argument in (("toy-6", halves, "x"), ("toy-7", slope, "W"), ("toy-8", verdict, "w")):
+        toy(id, function, argument)
+
+
+def toy(id: str, checker: Checker, *arguments: str, seconds: float = 10.0) -> Exercise:
+    made = Exercise(id, checker, Texts("build", HINTS, MISTAKES), arguments or None, seconds)
+    registry._EXERCISES[id] = made
+    return made
 
 
 def right(x: Array, a: float) -> Array:
@@ -458,7 +472,7 @@ def test_changed_lists_are_noticed(spoil: Callable[[Any], None]) -> None:
     def total(answer: Answer) -> None:
         answer.equals(answer.call(given, given="n=2"), 3.0)
 
-    exercise("toy-9", arguments=("v",), hints=HINTS)(total)
+    toy("toy-9", total, "v")
 
     def reader(v: Any) -> float:
         spoil(v)
@@ -486,7 +500,7 @@ def test_tensors_are_taken_as_arrays() -> None:
     def first(answer: Answer) -> None:
         answer.equals(answer.call(torch.ones(3), given="n=3"), np.ones(3))
 
-    exercise("toy-9", arguments=("x",), hints=HINTS)(first)
+    toy("toy-9", first, "x")
     assert check("toy-9", lambda x: x)
     says(check("toy-9", lambda x: x.mul_(1) + x.zero_() + 1), "mutated", "`x`")
 
@@ -495,24 +509,24 @@ def test_a_slip_of_the_author_is_not_blamed_on_the_reader() -> None:
     def slip(answer: Answer) -> None:
         raise ZeroDivisionError
 
-    exercise("toy-9", hints=HINTS)(slip)
+    toy("toy-9", slip)
     says(check("toy-9", 1), "broken", "not your mistake")
 
 
 def test_mistakes_are_computed_only_when_needed() -> None:
     def lazy(answer: Answer) -> None:
-        answer.equals(answer.value(), 1.0, mistakes=[(lambda: 1 / 0, ("Never.", "从不。"))])
+        answer.equals(answer.value(), 1.0, mistakes=[(lambda: 1 / 0, "never")])
 
-    exercise("toy-9", hints=HINTS)(lazy)
+    toy("toy-9", lazy)
     assert check("toy-9", 1.0)
     says(check("toy-9", 2.0), "broken", "ZeroDivisionError")
 
 
 def test_properties() -> None:
     def root(answer: Answer) -> None:
-        answer.require(answer.value() ** 2 < 2, ("Its square must be less than 2.", "平方应小于 2。"))
+        answer.require(answer.value() ** 2 < 2, "square")
 
-    exercise("toy-9", hints=HINTS)(root)
+    toy("toy-9", root)
     assert check("toy-9", 1.4)
     says(check("toy-9", 1.5), "property", "square")
 
@@ -524,11 +538,11 @@ def test_truth_values_and_complex_numbers() -> None:
     def roots(answer: Answer) -> None:
         answer.equals(answer.value("array"), np.array([1j, -1j]))
 
-    exercise("toy-9", arguments=("x",), hints=HINTS)(positive)
+    toy("toy-9", positive, "x")
     assert check("toy-9", lambda x: x > 0)
     says(check("toy-9", lambda x: x >= 2), "value", "is False at entry [0, 0], expected True")
     says(check("toy-9", lambda x: (x > 0) * 1.0), "dtype", "bool")
-    exercise("toy-10", hints=HINTS)(roots)
+    toy("toy-10", roots)
     assert check("toy-10", [1j, -1j])
     says(check("toy-10", [1j, 1j]), "wrong", "[1]")
     says(check("toy-10", [1.0, 1.0]), "wrong", "[0]")
@@ -538,7 +552,7 @@ def test_infinities_that_are_wanted() -> None:
     def logarithm(answer: Answer) -> None:
         answer.equals(answer.value("array"), np.array([-np.inf, 0.0]))
 
-    exercise("toy-9", hints=HINTS)(logarithm)
+    toy("toy-9", logarithm)
     assert check("toy-9", np.array([-np.inf, 0.0]))
     says(check("toy-9", np.array([0.0, 0.0])), "wrong", "[0]")
 
@@ -650,7 +664,7 @@ def test_colours_have_fallbacks() -> None:
 
 
 @pytest.mark.parametrize("texts", [MESSAGES, EXTRA])
-def test_both_languages_have_the_same_fields(texts: dict[str, Text]) -> None:
+def test_both_languages_have_the_same_fields(texts: dict[str, Pair]) -> None:
     for key, (english, chinese) in texts.items():
         fields = [{field for _, field, _, _ in string.Formatter().parse(half) if field} for half in (english, chinese)]
         assert fields[0] == fields[1], key
@@ -736,7 +750,20 @@ def test_a_name_cannot_be_taken_twice() -> None:
     elsewhere = types.FunctionType(doubled.__code__, {**globals(), "__name__": "elsewhere"})
     elsewhere.__module__ = "elsewhere"
     with pytest.raises(ValueError, match="already registered"):
-        exercise("toy-1", hints=HINTS)(elsewhere)
+        exercise("lstm-1")(elsewhere)
+
+
+def test_a_checker_without_texts_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"lstm\.toml must have a table \[lstm-99\]"):
+        exercise("lstm-99")(floor)
+
+
+def test_a_key_without_a_text_is_found_out_even_by_a_right_answer() -> None:
+    def typing_slip(answer: Answer) -> None:
+        answer.equals(answer.value(), 1.0, mistakes=[(2.0, "hlaf")])
+
+    toy("toy-9", typing_slip)
+    says(check("toy-9", 1.0), "broken", "toy-9.mistakes.hlaf")
 
 
 def test_names_of_a_topic() -> None:
@@ -746,6 +773,4 @@ def test_names_of_a_topic() -> None:
 
 
 def test_judge_needs_no_registry() -> None:
-    mine = registry.Exercise("mine-1", floor, HINTS, None, 1.0)
-    assert judge(mine, 0.2469)
-    assert list(itertools.islice(mine.hints, 1)) == [("One.", "一。")]
+    assert judge(Exercise("mine-1", floor, Texts("build", HINTS, MISTAKES)), 0.2469)

@@ -8,6 +8,7 @@ listed, with the reason, in equivalent_mutants.py.
 import ast
 import builtins
 import functools
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,15 +18,16 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from equivalent_mutants import EQUIVALENT
+from first_form import FIRST_FORM
 from mutants import Mutant, mutants
 
 from booktools.exercises import checked_id, has_solution, solved, stub
 from chapters import CHAPTERS, code_cells
-from rnnbook.check import Answer, exercise, exercise_ids, hints_of, registry, topics
-from rnnbook.check.answer import Mistakes, judge
+from rnnbook.check import Answer, Pair, exercise_ids, hints_of, registry, topics
+from rnnbook.check.answer import Told, judge
 from rnnbook.check.compare import same
-from rnnbook.check.messages import Text
-from rnnbook.check.registry import Exercise, find, topic_of
+from rnnbook.check.registry import EXERCISES, Exercise, find, topic_of
+from rnnbook.check.texts import KINDS, Texts, read
 
 SECONDS = 1.0  # for a mutant, which may loop for ever
 
@@ -183,6 +185,67 @@ def test_chapters_and_registry_have_the_same_exercises() -> None:
     assert set(topics()) <= {path.stem for path in CHAPTERS}
 
 
+@pytest.mark.parametrize("topic", topics())
+def test_every_text_is_used_and_every_key_has_one(topic: str) -> None:
+    """A key that is missing ends the check of any answer; here those that nothing refers to."""
+    functions = {
+        node.name: node
+        for node in ast.parse((EXERCISES / f"{topic}.py").read_text("utf8")).body
+        if isinstance(node, ast.FunctionDef)
+    }
+
+    def words(name: str, seen: frozenset[str] = frozenset()) -> set[str]:
+        """The texts that a function, and those of the module that it calls, mention."""
+        nodes = list(ast.walk(functions[name]))
+        called = {node.id for node in nodes if isinstance(node, ast.Name)} & functions.keys() - seen - {name}
+        own = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+        return own.union(*(words(other, seen | called | {name}) for other in called))
+
+    for id, texts in read(EXERCISES / f"{topic}.toml").items():
+        found = find(id)
+        assert (found is None) == (texts.kind == "explore"), f"{topic}.toml: {id} is {texts.kind}"
+        unused = texts.mistakes.keys() - (words(found.name) if found else set())
+        assert not unused, f"{topic}.toml: nothing in {topic}.py refers to {id}.mistakes: {sorted(unused)}"
+
+
+def test_a_kind_follows_from_the_answer() -> None:
+    """What is written is a function; a number is a warm-up."""
+    for id in exercise_ids():
+        found = find(id)
+        assert found is not None
+        assert (found.texts.kind == "warm-up") == (found.arguments is None), id
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_every_exercise_of_a_chapter_has_its_texts(path: Path) -> None:
+    labels = set(re.findall(r"^```\{exercise\}[^\n]*\n:label: (\S+)$", path.read_text("utf8"), re.M))
+    texts = read(EXERCISES / f"{path.stem}.toml") if path.stem in topics() else {}
+    assert labels == set(texts)
+
+
+COUNTS = {"warm-up": (2, 3), "build": (2, 3), "derive": (1, 1), "explore": (1, 1)}
+
+
+def miscounted(kinds: list[str]) -> list[str]:
+    """Of which kinds a chapter has too few or too many exercises."""
+    found = {kind: kinds.count(kind) for kind in KINDS}
+    return [
+        f"{kind}: {n}, not {COUNTS[kind]}" for kind, n in found.items() if not COUNTS[kind][0] <= n <= COUNTS[kind][1]
+    ]
+
+
+@pytest.mark.parametrize("topic", [topic for topic in topics() if topic not in FIRST_FORM])
+def test_a_chapter_has_exercises_of_all_kinds(topic: str) -> None:
+    assert not miscounted([texts.kind for texts in read(EXERCISES / f"{topic}.toml").values()])
+
+
+def test_a_missing_kind_is_found() -> None:
+    kinds = ["warm-up", "warm-up", "build", "build", "derive"]
+    assert miscounted(kinds) == ["explore: 0, not (1, 1)"]
+    assert not miscounted([*kinds, "explore"])
+    assert set(FIRST_FORM) <= {path.stem for path in CHAPTERS}
+
+
 @each
 def test_the_stub_fails_helpfully(given: Written) -> None:
     result = judge(given.exercise(), given.answer(stub(given.code)))
@@ -232,21 +295,21 @@ def test_wrong_answers_are_rejected(given: Written) -> None:
 class Noted(Answer):
     """Notes every comparison: the name of the result, what is wanted, and the mistakes that have a message."""
 
-    comparisons: list[tuple[str, np.ndarray, list[tuple[np.ndarray, Text]]]]
+    comparisons: list[tuple[str, np.ndarray, list[tuple[np.ndarray, Pair]]]]
 
     def _compare(
-        self, code: str, got: Any, want: Any, given: str, name: str, mistakes: Mistakes, rtol: float, atol: float
+        self, code: str, got: Any, want: Any, given: str, name: str, mistakes: Told, rtol: float, atol: float
     ) -> None:
         known = [(np.asarray(wrong() if callable(wrong) else wrong), text) for wrong, text in mistakes]
         self.comparisons.append((name, want, known))
 
 
-def untold(comparisons: list[tuple[str, np.ndarray, list[tuple[np.ndarray, Text]]]]) -> list[str]:
+def untold(comparisons: list[tuple[str, np.ndarray, list[tuple[np.ndarray, Pair]]]]) -> list[str]:
     """Messages that whoever makes the mistake does not get to see, because it looks like another, or is none.
 
     A reader sees the first comparison that fails, and there the first mistake that gives the same numbers.
     """
-    seen: dict[tuple[str, Text], str] = {}
+    seen: dict[tuple[str, Pair], str] = {}
     for name, want, mistakes in comparisons:
         for wrong, text in mistakes:
             if seen.get((name, text)) or not np.isfinite(wrong).all():
@@ -326,10 +389,9 @@ TOY = """def running_sum(x, a):
 def _toy(monkeypatch: pytest.MonkeyPatch, checker: Any, arguments: tuple[str, ...] | None = None) -> Exercise:
     exercise_ids()  # loads every topic, so that none registers itself with the copy
     monkeypatch.setattr(registry, "_EXERCISES", dict(registry._EXERCISES))
-    exercise("toy-1", arguments=arguments, hints=(("a", "甲"), ("b", "乙")))(checker)
-    found = find("toy-1")
-    assert found is not None
-    return found
+    toy = Exercise("toy-1", checker, Texts("build", (("a", "甲"), ("b", "乙")), {}), arguments)
+    registry._EXERCISES["toy-1"] = toy
+    return toy
 
 
 def _toy_mutants() -> list[tuple[str, Any]]:
