@@ -138,7 +138,7 @@ def device(name: str, value: object) -> torch.device | None:
         return None
     try:
         return torch.device(cast(str, value))
-    except (RuntimeError, TypeError):
+    except (RuntimeError, TypeError, ValueError):
         raise ValueError(f"{name} must be a torch.device or its name, such as 'cpu', got {value!r}") from None
 
 
@@ -153,7 +153,8 @@ def _kind(value: object) -> str:
 def whole(name: str, value: object, least: int = 0) -> int:
     """Return `value` as an int if it is a whole number (NumPy's too) of at least `least`.
 
-    Raises TypeError for other types, True and False among them, and ValueError for a smaller number.
+    Raises TypeError for other types, True and False among them, ValueError for a smaller number and for one that
+    no tensor can hold.
     """
     try:
         number = operator.index(value)  # type: ignore[arg-type]
@@ -163,6 +164,8 @@ def whole(name: str, value: object, least: int = 0) -> int:
         raise TypeError(f"{name} must be a whole number, got {value!r}")
     if number < least:
         raise ValueError(f"{name} must be at least {least}, got {number}")
+    if number >= 2**63:  # which neither torch nor NumPy can hold
+        raise ValueError(f"{name} must be less than 2**63, got {number}")
     return number
 
 

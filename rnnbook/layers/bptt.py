@@ -144,7 +144,8 @@ def kept(mask: Tensor | None, steps: slice) -> tuple[Tensor | None, Tensor | Non
     """A mask's factors (·, B, 1) in these steps: 1 where a step counts and 0 at pads; the other way round."""
     if mask is None:
         return None, None
-    return mask[steps], 1 - mask[steps]
+    m = (mask[steps] != 0).to(mask.dtype)
+    return m, 1 - m
 
 
 def times_dsigmoid(g: Tensor, y: Tensor, out: Tensor) -> None:
@@ -265,7 +266,7 @@ def elman(
     """h_t = φ(W_h h_{t−1} + W_x x_t + b) for t = 1..T, with the backward pass of the chapter bptt.
 
     x: (T, B, I), h_0: (B, H), W_x: (H, I), W_h: (H, H), b: (H,); phi is "tanh", "relu" or "identity".
-    mask: (T, B, 1) of 1 and 0 in the dtype of x; at a 0 the state is carried through unchanged.
+    mask: (T, B, 1) in the dtype of x; where it is 0 the state is carried through unchanged.
     window: each loss reaches back through this many steps, t − s < window; None for all of them.
     Returns the states (T, B, H) and the last one (B, H). Differentiable once: a second derivative raises
     RuntimeError and names the backend "loop". Raises TypeError and ValueError that name the argument.

@@ -272,7 +272,7 @@ class Leaky(nn.Module):
         return h, h
 
 
-def layer_norm(a: Tensor, gain: Tensor, eps: float) -> Tensor:
+def _layer_norm(a: Tensor, gain: Tensor, eps: float) -> Tensor:
     """gain ⊙ (a − mean a) / √(var a + eps) over the last axis; var divides by the number of entries."""
     return nn.functional.layer_norm(a, a.shape[-1:], gain, eps=eps)
 
@@ -309,7 +309,7 @@ class LayerNormElman(nn.Module):
     def forward(self, x_t: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
         _check(self.W_x, self.W_h, x_t, h=h)
         a = x_t @ self.W_x.T + h @ self.W_h.T
-        h = PHI[self.phi](layer_norm(a, self.g, self.eps) + self.b)
+        h = PHI[self.phi](_layer_norm(a, self.g, self.eps) + self.b)
         return h, h
 
 
@@ -342,8 +342,8 @@ class LayerNormLSTM(nn.Module):
     def forward(self, x_t: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         h, c = _pair(state)
         _check(self.W_x, self.W_h, x_t, h=h, c=c)
-        a = layer_norm(x_t @ self.W_x.T, self.g_x, self.eps) + layer_norm(h @ self.W_h.T, self.g_h, self.eps)
+        a = _layer_norm(x_t @ self.W_x.T, self.g_x, self.eps) + _layer_norm(h @ self.W_h.T, self.g_h, self.eps)
         i, f, g, o = (a + self.b).chunk(4, 1)
         c = f.sigmoid() * c + i.sigmoid() * g.tanh()
-        h = o.sigmoid() * torch.tanh(layer_norm(c, self.g_c, self.eps) + self.b_c)
+        h = o.sigmoid() * torch.tanh(_layer_norm(c, self.g_c, self.eps) + self.b_c)
         return h, (h, c)

@@ -112,6 +112,8 @@ class Orthogonal(nn.Module):
 
     def forward(self, P: Tensor) -> Tensor:
         """W: (G·H, H) of the free parameters P: (G, H, H), or (G, 2⌊H/2⌋, H) for Householder."""
+        G, H, _ = self.W_0.shape
+        expect.tensor("P", P, [("G", G), ("k", None), ("H", H)], like=self.W_0)
         if self.method == "householder":
             Q = _householder(P)
         else:

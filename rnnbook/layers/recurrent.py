@@ -85,7 +85,7 @@ class Recurrent(nn.Module):
         segment: int | None = None,
     ) -> None:
         super().__init__()
-        if not isinstance(cell, Cell) or isinstance(cell, type):
+        if isinstance(cell, type | Tensor) or not isinstance(cell, Cell):
             raise TypeError(f"cell must be a cell such as Elman(I, H), with I, H and initial_state, got {_named(cell)}")
         self.backend = expect.choice("backend", backend, ["bptt", "loop", "torch"])
         pieces = {"window": window, "chunk": chunk, "segment": segment}
@@ -323,7 +323,7 @@ def as_mask(lengths: Lengths | None, mask: Tensor | None, x: Tensor) -> Tensor |
 
     x: (T, B, ·). Raises TypeError and ValueError as `Recurrent` says.
     """
-    T, B = x.shape[:2]
+    T, B, _ = expect.tensor("x", x, [("T", None), ("B", None), ("I", None)], like=x).shape
     if mask is not None:
         if lengths is not None:
             raise ValueError("give lengths or mask, not both")
@@ -384,7 +384,7 @@ def _named(value: object) -> str:
 
 
 def _require_layer(name: str, value: object) -> None:
-    if not isinstance(value, Layer) or isinstance(value, type):
+    if isinstance(value, type | Tensor) or not isinstance(value, Layer):
         raise TypeError(f"{name} must be a layer such as Recurrent(cell), with I and width, got {_named(value)}")
 
 

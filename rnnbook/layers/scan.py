@@ -31,10 +31,15 @@ def compose(later: Element, earlier: Element) -> Element:
     Source: Blelloch 1990, Prefix sums and their applications.
     """
     for name, element in (("later", later), ("earlier", earlier)):
-        if not (isinstance(element, tuple | list) and [isinstance(part, Tensor) for part in element] == [True, True]):
+        parts = element if isinstance(element, tuple | list) or _is_stack(element) else ()
+        if [isinstance(part, Tensor) for part in parts] != [True, True]:
             raise TypeError(f"{name} must be a pair of tensors (a, b), got {type(element).__name__}")
     (a_2, b_2), (a_1, b_1) = later, earlier
     return a_2 * a_1, torch.addcmul(b_2, a_2, b_1)
+
+
+def _is_stack(element: object) -> bool:
+    return isinstance(element, Tensor) and element.dim() > 0
 
 
 def check_factors(c: Tensor, b: Tensor) -> None:

@@ -74,6 +74,10 @@ def table(rows: Sequence[Row], columns: Mapping[str, str] | None = None) -> Tabl
 
     columns: header → key of the flat row; by default every key that occurs, sizes by their letters.
     """
+    if not isinstance(rows, Sequence):
+        raise TypeError(f"rows must be a list of rows, got {type(rows).__name__}")
+    if not isinstance(columns, Mapping | None):
+        raise TypeError(f"columns must be a mapping from headers to keys, got {type(columns).__name__}")
     values = [flat(row) for row in rows]
     if columns is None:
         keys = dict.fromkeys(key for row in values for key in row)

@@ -112,7 +112,35 @@ def test_layers_need_torch_and_no_more_than_that() -> None:
     assert not {"matplotlib", "scipy", "IPython", "sphinx"} & loaded
 
 
+@pytest.mark.parametrize("package", ["layers", "dynamics", "linear", "filters", "training"])
+def test_packages_show_their_modules_and_load_them_when_named(package: str) -> None:
+    """In a fresh process, as a reader meets them: `import rnnbook`, a dot, and the tabulator."""
+    folder = ROOT / "rnnbook" / package
+    modules = {path.stem for path in folder.glob("[!_]*.py")}
+    shown = f"import rnnbook; print(*dir(rnnbook.{package}), *dir(rnnbook))"
+    listed = set(subprocess.check_output([sys.executable, "-c", shown], cwd=ROOT, text=True).split())
+    assert modules | {package, "device", "set_up"} <= listed
+    assert not {"TYPE_CHECKING", "import_module", "_lazy"} & listed
+    assert not {"torch", "numpy"} & loaded_by(f"import rnnbook; dir(rnnbook.{package})")
+    named = ", ".join(f"rnnbook.{package}.{module}" for module in sorted(modules))
+    assert {f"rnnbook.{package}.{module}" for module in modules} <= loaded_by(f"import rnnbook; {named}")
+
+
+def test_a_seed_that_is_none_is_named_before_anything_is_seeded() -> None:
+    rnnbook.set_up(seed=3)
+    first = draws()
+    rnnbook.set_up(seed=3)
+    for seed, error in (("3", TypeError), (-1, ValueError), (2**32, ValueError), (True, TypeError), (None, TypeError)):
+        with pytest.raises(error, match="seed must be"):
+            rnnbook.set_up(seed=seed)  # type: ignore[arg-type]
+    assert draws() == first
+    rnnbook.set_up(seed=np.int64(3))  # type: ignore[arg-type]
+    assert draws() == first
+
+
 def test_modules_load_when_they_are_named() -> None:
     assert rnnbook.layers.cells.__name__ == "rnnbook.layers.cells"
     with pytest.raises(AttributeError, match="no module or function 'nowhere'"):
         _ = rnnbook.nowhere
+    with pytest.raises(AttributeError, match=r"rnnbook\.filters has no module or function 'nowhere'"):
+        _ = rnnbook.filters.nowhere

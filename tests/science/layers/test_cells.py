@@ -6,8 +6,10 @@ from drawn import F64, gap
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.nn.utils import parametrize
 
 from rnnbook.layers.cells import GRU, LSTM, Elman, LayerNormElman, LayerNormLSTM, Leaky, convert_gru
+from rnnbook.layers.orthogonal import orthogonal
 
 CONVENTIONS = [("after", "old"), ("after", "new"), ("before", "old"), ("before", "new")]
 
@@ -261,6 +263,73 @@ def test_any_input_works_or_is_named(x, h, kind):
         else:
             with pytest.raises((ValueError, TypeError), match=r"^(x_t|h) must"):
                 cell(torch.zeros(x, dtype=kind), state)
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_a_converted_gru_keeps_what_is_frozen_and_its_mode(convention):
+    cell = GRU(3, 4, *convention, dtype=F64).eval()
+    cell.W_h.requires_grad_(False)
+    cell.b.requires_grad_(False)
+    for keep in ("old", "new"):
+        made = convert_gru(cell, keep=keep)
+        assert not made.training
+        assert [p.requires_grad for p in made.parameters()] == [p.requires_grad for p in cell.parameters()]
+        assert all(p is not q for p, q in zip(made.parameters(), cell.parameters(), strict=True))
+    with torch.no_grad():
+        cell.W_h[8:] = torch.eye(4)
+        if cell.b_n is not None:
+            cell.b_n.zero_()
+    other = convert_gru(cell, reset="before" if cell.reset == "after" else "after")
+    assert other.b_n is None or not other.b_n.requires_grad
+
+
+@pytest.mark.parametrize("method", ["cayley", "exponential", "householder"])
+def test_a_converted_gru_stays_orthogonal(method):
+    cell = orthogonal(GRU(3, 4, dtype=F64), method)
+    made = convert_gru(cell, keep="new")
+    x, h = torch.randn(50, 3, dtype=F64), torch.randn(50, 4, dtype=F64)
+    assert gap(cell(x, h)[0], made(x, h)[0]) < 1e-14
+    made(x, h)[0].square().sum().backward()
+    for p in made.parameters():
+        p.data -= p.grad
+    for Q in made.W_h.unflatten(0, (3, 4)):
+        assert gap(Q.T @ Q, torch.eye(4, dtype=F64)) < 1e-12
+
+
+def test_a_parametrisation_that_cannot_turn_z_round_is_named():
+    class Positive(nn.Module):
+        def forward(self, W):
+            return W.exp()
+
+        def right_inverse(self, W):
+            return W.log()
+
+    cell = GRU(3, 4)
+    cell.W_x.data.abs_()
+    parametrize.register_parametrization(cell, "W_x", Positive())
+    with pytest.raises(ValueError, match="the parametrisation of W_x cannot express it"):
+        convert_gru(cell, keep="new")
+    assert convert_gru(cell).W_x.min() > 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, F64])
+def test_a_cell_of_given_weights_has_copies_of_them(dtype):
+    W_x, W_h, b = (torch.randn(*size, dtype=dtype) for size in ((4, 3), (4, 4), (4,)))
+    cell = Elman.from_weights(W_x, W_h, b, "relu")
+    x, h = torch.randn(5, 3, dtype=dtype), torch.randn(5, 4, dtype=dtype)
+    assert gap(cell(x, h)[0], torch.relu(x @ W_x.T + h @ W_h.T + b)) < 1e-5
+    assert all(p.requires_grad and p.dtype == dtype for p in cell.parameters())
+    cell.W_h.data.zero_()
+    assert W_h.abs().min() > 0
+    assert not Elman.from_weights(W_x, W_h).b.any()
+    with pytest.raises(TypeError, match="W_x must have W_h's dtype"):
+        Elman.from_weights(W_x.half(), W_h)
+
+
+def test_a_leak_that_requires_a_gradient_is_refused():
+    with pytest.raises(ValueError, match="alpha is fixed and must not require a gradient"):
+        Leaky(3, 4, torch.tensor(0.5, requires_grad=True))
+    assert Leaky(3, 4, 0.5, device="meta")(torch.zeros(2, 3, device="meta"), torch.zeros(2, 4, device="meta"))
 
 
 def test_a_convention_that_does_not_exist_is_named():

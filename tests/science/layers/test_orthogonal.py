@@ -133,3 +133,9 @@ def test_what_cannot_be_orthogonal_is_named():
         orthogonal(cell)
     with pytest.raises(ValueError, match="name must be"):
         orthogonal(orthogonal(Elman(2, 5)))
+
+
+def test_a_frozen_weight_stays_frozen():
+    cell = Elman(2, 5)
+    cell.W_h.requires_grad_(False)
+    assert not any(p.requires_grad for p in orthogonal(cell).parametrizations.parameters())

@@ -1,5 +1,7 @@
 """The laws of the linear recurrence: any grouping gives the same states and gradients."""
 
+import math
+
 import pytest
 import torch
 from drawn import gap
@@ -243,3 +245,14 @@ def test_the_result_is_not_the_input(algorithm, T):
 def test_chunks_of_one_step(T):
     c, b = torch.rand(T - 1, 2, 3), torch.rand(T, 2, 3)
     assert gap(chunked(c, b, C=1), sequential(c, b)) < 1e-6
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("a", [0.5, 0.999, 0.99999])
+def test_rounding_grows_with_the_memory_and_no_further(algorithm, a):
+    """With positive a and b each factor and each sum that a number of age k meets adds at most eps/2: the bound."""
+    T, factors = 20_000, torch.tensor([a])
+    for b in (torch.ones(T, 1, 1), torch.rand(T, 1, 1)):
+        exact = scan(factors.double(), b.double())
+        error = (scan(factors, b, algorithm=algorithm) / exact - 1).abs().max()
+        assert error < torch.finfo(torch.float32).eps * (min(T, 1 / (1 - a)) + math.log2(T))

@@ -124,3 +124,65 @@ def test_dropout_stands_between_layers_and_only_in_training():
 def test_what_torch_nn_does_not_have_is_named():
     with pytest.raises(TypeError, match="must be a Recurrent, a Bidirectional or a Stacked of them, got Elman"):
         to_torch(Elman(2, 3))
+
+
+KINDS = [nn.RNN, nn.LSTM, nn.GRU]
+NAMES = ["weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("frozen", [n for n in range(16) if n not in (4, 5, 6, 7)])
+def test_what_is_frozen_stays_frozen_weight_by_weight(kind, frozen):
+    """All sixteen ways to freeze four parameters, but for a b_ih that is frozen beside a b_hh that is not."""
+    theirs = kind(3, 4)
+    trains = [not frozen >> n & 1 for n in range(4)]
+    for name, train in zip(NAMES, trains, strict=True):
+        getattr(theirs, name).requires_grad_(train)
+    cell = from_torch(theirs).layers[0].cell
+    kept = [cell.W_x.requires_grad, cell.W_h.requires_grad, cell.b.requires_grad]
+    assert kept == [trains[0], trains[1], trains[2] or trains[3]]
+    again = to_torch(Recurrent(cell))
+    back = [getattr(again, name).requires_grad for name in NAMES]
+    assert back == [*kept, kind is nn.GRU and trains[3]]
+    if kind is nn.GRU:
+        assert cell.b_n.requires_grad == trains[3]
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM])
+def test_a_sum_of_two_biases_trains_where_one_of_them_does(kind):
+    theirs = kind(3, 4)
+    theirs.bias_ih_l0.requires_grad_(False)
+    assert from_torch(theirs).layers[0].cell.b.requires_grad
+
+
+def test_a_bias_that_would_move_against_its_will_is_named():
+    theirs = nn.GRU(3, 4)
+    theirs.bias_ih_l0.requires_grad_(False)
+    with pytest.raises(ValueError, match="bias_ih_l0 of a GRU must train where bias_hh_l0 does"):
+        from_torch(theirs)
+    ours = GRU(3, 4)
+    ours.b.requires_grad_(False)
+    with pytest.raises(ValueError, match="b of a GRU must train where b_n does"):
+        to_torch(Recurrent(ours))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_training_there_is_training_here(kind):
+    """A module without biases gains none, and the second bias of an export does not double the step of the first."""
+    for theirs in (kind(3, 4, bias=False, dtype=F64), to_torch(from_torch(kind(3, 4, dtype=F64)))):
+        ours, x = from_torch(theirs), torch.randn(7, 5, 3, dtype=F64)
+        if kind is nn.GRU and theirs.bias:
+            theirs.bias_hh_l0.requires_grad_(False)  # its first two thirds are part of a sum
+            ours.layers[0].cell.b_n.requires_grad_(False)
+        for model in (ours, theirs):
+            trained = [p for p in model.parameters() if p.requires_grad]
+            optimiser = torch.optim.SGD(trained, lr=0.1)
+            model(x)[0].square().sum().backward()
+            optimiser.step()
+        assert gap([ours(x)[0]], [theirs(x)[0]]) < 1e-12
+
+
+def test_layers_of_two_precisions_are_not_made_one():
+    mixed = Stacked(Recurrent(Elman(3, 4)), Recurrent(Elman(4, 4, dtype=F64)))
+    with pytest.raises(ValueError, match="one dtype"):
+        to_torch(mixed)
