@@ -199,3 +199,26 @@ def choice(name: str, value: Word, choices: Sequence[str]) -> Word:
     if not isinstance(value, str) or value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
     return value
+
+
+def numbers(name: str, value: object) -> Tensor:
+    """Return `value` if it is a tensor of real floating-point numbers, of any shape, else raise TypeError."""
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{name} must be a torch.Tensor, got {type(value).__name__}")
+    return real(name, value)
+
+
+def floating(name: str, value: object) -> torch.dtype:
+    """Return `value` if it is a dtype of real floating-point numbers, else raise TypeError."""
+    if not (isinstance(value, torch.dtype) and value.is_floating_point):
+        raise TypeError(f"{name} must be a floating-point dtype such as torch.float32, got {value!r}")
+    return value
+
+
+def device(name: str, value: torch.device | str | None) -> torch.device:
+    """Return the device that `value` names, PyTorch's default for None, or raise ValueError where it is not there."""
+    try:
+        return torch.empty(0, device=value).device
+    except (RuntimeError, AssertionError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"{name} must be a device that is there, such as 'cpu', got {value!r} ({reason})") from None

@@ -47,9 +47,11 @@ def flow_ratio(norms: Tensor) -> tuple[float, float]:
     one vector. For a loss at the last step alone. −1/ln base is the number of steps after which a share 1/e is
     left. Raises ValueError for T < 2 and where no gradient arrives at h_T.
     """
-    if norms.dim() == 1:
+    if expect.finite("norms", expect.numbers("norms", norms)).dim() == 1:
         norms = norms[:, None]
     expect.tensor("norms", norms, [("T+1", None), ("B", None)], like=norms)
+    if bool((norms < 0).any()):
+        raise ValueError(f"norms must be at least 0, got {norms.min().item():.6g}")
     T = len(norms) - 1
     if T < 2:
         raise ValueError(f"norms must be those of h_0..h_T with T at least 2, got T={T}")
@@ -62,9 +64,9 @@ def flow_ratio(norms: Tensor) -> tuple[float, float]:
 
 def saturation(h: Tensor, at: float = 0.99) -> float:
     """The share of the states h: (T, B, H) of tanh units with |h| > at, where φ' = 1 − h² < 1 − at²."""
-    if not 0 <= at < 1:
+    if not 0 <= expect.number("at", at) < 1:
         raise ValueError(f"at must be within 0 <= at < 1, got {at}")
-    if h.numel() == 0:
+    if expect.finite("h", expect.numbers("h", h)).numel() == 0:
         raise ValueError(f"h must have at least one entry, got shape {tuple(h.shape)}")
     return float((h.abs() > at).double().mean())
 
@@ -82,9 +84,11 @@ def diagnose(record: Record, *, baseline: float, floor: float, ratio: float) -> 
     of the sequence; only who made the task knows that. One run can mislead: take several seeds and `majority`.
     Raises ValueError for a record without a step or an evaluation, and unless 0 ≤ floor < baseline, 0 ≤ ratio.
     """
-    if not 0 <= floor < baseline:
+    if not isinstance(record, Record):
+        raise TypeError(f"record must be a Record, as fit returns it, got {type(record).__name__}")
+    if not 0 <= expect.number("floor", floor) < expect.number("baseline", baseline):
         raise ValueError(f"floor and baseline must have 0 <= floor < baseline, got {floor} and {baseline}")
-    if record.stopped != "not finite" and not ratio >= 0:
+    if record.stopped != "not finite" and expect.number("ratio", ratio) < 0:
         raise ValueError(f"ratio must be at least 0, got {ratio}")
     if record.stopped != "not finite" and not (record.losses and record.evaluations):
         raise ValueError(
@@ -112,7 +116,13 @@ def _verdict(record: Record, train: float, validation: float, baseline: float, f
 
 def majority(diagnoses: Iterable[Diagnosis]) -> Verdict:
     """The verdict of more than half of several runs, such as three seeds; "undecided" where there is none."""
-    verdicts = Counter(diagnosis.verdict for diagnosis in diagnoses)
+    if not isinstance(diagnoses, Iterable):
+        raise TypeError(f"diagnoses must hold several Diagnosis, got {type(diagnoses).__name__}")
+    verdicts: Counter[Verdict] = Counter()
+    for diagnosis in diagnoses:
+        if not isinstance(diagnosis, Diagnosis):
+            raise TypeError(f"diagnoses must hold Diagnosis, as diagnose returns it, got {type(diagnosis).__name__}")
+        verdicts[diagnosis.verdict] += 1
     if not verdicts:
         raise ValueError("majority needs at least one diagnosis, got none")
     verdict, votes = verdicts.most_common(1)[0]

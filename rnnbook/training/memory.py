@@ -4,13 +4,17 @@ Derived in the chapter memory. Bytes are those of tensors, without the allocator
 steps are B·T tokens.
 """
 
+import gc
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.multiprocessing.reductions import StorageWeakRef
 from torch.nn.utils.parametrize import type_before_parametrizations
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from rnnbook import _expect as expect
 from rnnbook.layers.cells import GRU, LSTM, Elman
@@ -18,24 +22,59 @@ from rnnbook.layers.recurrent import Recurrent
 
 
 def saved_bytes(forward: Callable[[], object], *, without: Iterable[Tensor] = ()) -> int:
-    """Bytes of all storages that autograd keeps for the backward pass of forward(), each counted once.
+    """Bytes of all storages that are kept for the backward pass of forward(), each counted once.
 
-    Measured by PyTorch's hooks on saved tensors. A view counts with the whole storage behind it, since that is
-    what stays alive. without: tensors whose storages are not counted, such as parameters and inputs, which
-    exist anyway. What a function keeps outside of autograd, and what is only alive for a moment, is not seen.
+    What autograd saves, as PyTorch's hooks on saved tensors show it; and what was made in forward() and is still
+    there after it, such as the states in which gradient checkpointing begins again, except what forward()
+    returns: tensors, or tuples, lists and dictionaries of tensors. A view counts with the whole storage behind
+    it, since that is what stays alive. without: tensors whose storages are not counted, such as parameters and
+    inputs, which exist anyway. What is only alive for a moment is not seen.
     """
-    saved: list[Tensor] = []
+    if not callable(forward):
+        raise TypeError(f"forward must be a function without arguments, got {type(forward).__name__}")
+    if not isinstance(without, Iterable):
+        raise TypeError(f"without must hold tensors, got {type(without).__name__}")
+    known = set()
+    for tensor in without:
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"without must hold tensors, got {type(tensor).__name__}")
+        known.add(_address(tensor))
+    saved: dict[int, Tensor] = {}
 
     def pack(tensor: Tensor) -> Tensor:
-        saved.append(tensor)
+        saved[_address(tensor)] = tensor
         return tensor
 
-    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor), _Made() as made:
         result = forward()
-    known = {_address(tensor) for tensor in without}
-    sizes = {_address(tensor): tensor.untyped_storage().nbytes() for tensor in saved}
-    del result  # until here, so that no storage could be freed and its address given to another
-    return sum(size for address, size in sizes.items() if address not in known)
+    kept = made.alive()
+    for tensor in tree_leaves(result):
+        if isinstance(tensor, Tensor):
+            kept.pop(_address(tensor), None)
+    kept |= {address: tensor.untyped_storage().nbytes() for address, tensor in saved.items()}
+    return sum(size for address, size in kept.items() if address not in known)
+
+
+class _Made(TorchDispatchMode):
+    """The storages that operations make."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.storages: dict[int, tuple[Any, int]] = {}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        given = {_address(part) for part in tree_leaves((args, kwargs)) if isinstance(part, Tensor)}
+        result = func(*args, **(kwargs or {}))
+        for part in tree_leaves(result):
+            if isinstance(part, Tensor) and _address(part) not in given:  # neither a view nor in place
+                storage = part.untyped_storage()
+                self.storages[storage.data_ptr()] = StorageWeakRef(storage), storage.nbytes()  # type: ignore[no-untyped-call]
+        return result
+
+    def alive(self) -> dict[int, int]:
+        """Addresses and sizes of those that are still there."""
+        gc.collect(1)  # what only a circle of references holds is gone; older ones would take a second
+        return {address: size for address, (storage, size) in self.storages.items() if not storage.expired()}
 
 
 def layer_saved_bytes(layer: Recurrent, T: int, B: int, *, masked: bool = False) -> int:
@@ -50,8 +89,7 @@ def layer_saved_bytes(layer: Recurrent, T: int, B: int, *, masked: bool = False)
     as well, and the mask in bytes, TB.
     Raises ValueError for another backend or cell and for `segment`, which `plan` describes.
     """
-    expect.positive("T", T)
-    expect.positive("B", B)
+    T, B = expect.positive("T", T), expect.positive("B", B)
     cell = _counted(layer)
     H = cell.H
     pieces = -(-T // layer.chunk) if layer.chunk else 1
@@ -72,7 +110,7 @@ def per_token(cell: Elman | LSTM | GRU) -> int:
         return 5 if cell.reset == "after" else 4
     if isinstance(cell, Elman):
         return 1
-    raise ValueError(f"the formula is known for Elman, LSTM and GRU, got {type(cell).__name__}; use saved_bytes")
+    raise ValueError(f"cell must be an Elman, LSTM or GRU, got {type(cell).__name__}; use saved_bytes")
 
 
 def _buffers_of_states(cell: Elman | LSTM | GRU) -> int:
@@ -81,6 +119,8 @@ def _buffers_of_states(cell: Elman | LSTM | GRU) -> int:
 
 def _counted(layer: Recurrent) -> Elman | LSTM | GRU:
     """The cell of a layer whose saved bytes are known by formula."""
+    if not isinstance(layer, Recurrent):
+        raise TypeError(f"layer must be a Recurrent, got {type(layer).__name__}")
     cell = cast(Elman | LSTM | GRU, layer.cell)
     if layer.backend != "bptt" or layer.segment is not None or type(cell) not in (Elman, LSTM, GRU):
         kind = type_before_parametrizations(cell).__name__
@@ -98,23 +138,29 @@ def parameter_bytes(model: nn.Module, copies: int = 4) -> int:
     SGD with momentum, 2 for SGD, 1 for the weights alone.
     Source: Kingma & Ba 2015, Adam: a method for stochastic optimization.
     """
-    expect.positive("copies", copies)
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be a torch.nn.Module, got {type(model).__name__}")
+    copies = expect.positive("copies", copies)
     return sum(copies * p.numel() * p.element_size() for p in model.parameters() if p.requires_grad)
 
 
 def training_bytes(layer: Recurrent, T: int, B: int, V: int = 0) -> int:
-    """Bytes of a training step with Adam: parameters, saved activations, inputs TBI and logits TBV.
+    """The most bytes that a training step with Adam holds at once: when the backward pass begins.
 
-    V: the size of the read-out o_t = V h_t + c, whose (H + 1)V parameters and TBV logits count too; a
-    cross-entropy saves their logarithms of the softmax once more. With a vocabulary the logits are often the
-    largest part. Errors as in `layer_saved_bytes`.
+    There are then the parameters with what Adam adds, the inputs TBI, what the layer has saved, and the gradient
+    of its outputs, TBH, or, where that is more, the work of the loss.
+    V: the size of the read-out o_t = V h_t + c, with (H + 1)V parameters, and of a cross-entropy with labels, 8TB
+    bytes. The logits TBV count three times: their log-softmax, which alone is saved, its gradient and theirs. (A
+    fourth time in a loop that keeps o; `fit` does not.) With a vocabulary they are often the largest part.
+    Not counted: on a CPU the block of steps that the walk back has at hand, a few MB; on a GPU, where the block is
+    the whole sequence, the gradients of the gates. Errors as in `layer_saved_bytes`.
     """
     cell = _counted(layer)
-    if not isinstance(V, int) or V < 0:
-        raise ValueError(f"V must be a whole number of at least 0, got {V!r}")
+    T, B, V = expect.positive("T", T), expect.positive("B", B), expect.whole("V", V)
     size = cell.b.element_size()
     parameters = parameter_bytes(layer) + 4 * size * (cell.H + 1) * V
-    return parameters + layer_saved_bytes(layer, T, B) + size * T * B * (cell.I + 2 * V)
+    labels = 8 * T * B if V > 0 else 0
+    return parameters + layer_saved_bytes(layer, T, B) + size * T * B * (cell.I + max(cell.H, 3 * V)) + labels
 
 
 def longest(memory: int, layer: Recurrent, B: int, V: int = 0) -> int:
@@ -123,7 +169,7 @@ def longest(memory: int, layer: Recurrent, B: int, V: int = 0) -> int:
 
     Raises ValueError where not even one step fits.
     """
-    expect.positive("memory", memory)
+    memory = expect.positive("memory", memory)
     if training_bytes(layer, 1, B, V) > memory:
         needed = training_bytes(layer, 1, B, V)
         raise ValueError(f"memory must be at least {needed} bytes for one step of B={B}, got {memory}")
@@ -167,10 +213,7 @@ def plan(T: int, s: float = 1.0, b: float = 1.0) -> Plan:
     nothing is computed twice: that is the plan where b T + s is least.
     Source: Chen, Xu, Zhang & Guestrin 2016, Training deep nets with sublinear memory cost.
     """
-    expect.positive("T", T)
-    for name, size in (("s", s), ("b", b)):
-        if not 0 < size < float("inf"):
-            raise ValueError(f"{name} must be greater than 0 and finite, got {size}")
+    T, s, b = expect.positive("T", T), expect.number("s", s, above=0), expect.number("b", b, above=0)
     # For each number of segments the shortest segment will do, so these are all the candidates.
     shortest = {-(-T // count) for count in range(1, T + 1)}
     g = min(sorted(shortest), key=lambda length: s * -(-T // length) + b * length)

@@ -35,7 +35,7 @@ def adding(
     Source: Hochreiter & Schmidhuber 1997, Long short-term memory, in the form of Arjovsky, Shah & Bengio
     2016, Unitary evolution recurrent neural networks.
     """
-    _sizes(B, T, at_least=2)
+    B, T, device = _expected(B, T, generator, device, dtype, least=2)
     x = torch.zeros(T, B, 2, dtype=torch.float64)
     x[..., 0] = torch.rand(T, B, generator=generator, dtype=torch.float64)
     half, rows = T // 2, torch.arange(B)
@@ -59,8 +59,9 @@ def recall(
     x: (T, B, K) one-hot; y: (B,) whole numbers in 0..K−1.
     Baseline (cross-entropy): ln K for every T > 1. Floor: 0.
     """
-    _sizes(B, T)
-    symbols = torch.randint(_several("K", K), (T, B), generator=generator)
+    B, T, device = _expected(B, T, generator, device, dtype)
+    K = _several("K", K)
+    symbols = torch.randint(K, (T, B), generator=generator)
     return one_hot(symbols, K).to(device, dtype), symbols[0].to(device)
 
 
@@ -82,8 +83,9 @@ def copy(
     Baseline (cross-entropy, mean over the T steps): (S / T) ln K, by counting steps. Floor: 0.
     Source: Arjovsky, Shah & Bengio 2016, Unitary evolution recurrent neural networks; their T is the delay.
     """
-    _sizes(B, T, at_least=2 * expect.positive("S", S) + 1, why="2S + 1")
-    symbols = torch.randint(_several("K", K), (S, B), generator=generator)
+    S, K = expect.positive("S", S), _several("K", K)
+    B, T, device = _expected(B, T, generator, device, dtype, least=2 * S + 1, why="2S + 1 = ")
+    symbols = torch.randint(K, (S, B), generator=generator)
     read, y = torch.full((T, B), K), torch.full((T, B), K)
     read[:S], read[T - S - 1], y[T - S :] = symbols, K + 1, symbols
     return one_hot(read, K + 2).to(device, dtype), y.to(device)
@@ -98,7 +100,7 @@ def parity(
     Baseline (binary cross-entropy): ln 2 at every step but the first, where y_1 = x_1; a constant has ln 2.
     Floor: 0. One bit of memory is enough for every T.
     """
-    _sizes(B, T)
+    B, T, device = _expected(B, T, generator, device, dtype)
     x = torch.randint(2, (T, B, 1), generator=generator)
     return x.to(device, dtype), (x.cumsum(0) % 2).to(device, dtype)
 
@@ -123,8 +125,9 @@ def anbn(
     Source: Gers & Schmidhuber 2001, LSTM recurrent networks learn simple context-free and context-sensitive
     languages, with single strings and an end mark.
     """
-    _sizes(B, T)
-    if not 1 <= n_min <= n_max:
+    B, T, device = _expected(B, T, generator, device, dtype)
+    n_min, n_max = expect.positive("n_min", n_min), expect.positive("n_max", n_max)
+    if n_min > n_max:
         raise ValueError(f"n_min and n_max must be 1 ≤ n_min ≤ n_max, got n_min={n_min}, n_max={n_max}")
     n = torch.randint(n_min, n_max + 1, (B, T // (2 * n_min) + 1), generator=generator)
     end = (2 * n).cumsum(1)
@@ -153,10 +156,11 @@ def next_sine(
     Baseline (mse): sin²(1)/2 = 0.354037. Floor: sin²(1)/(2T), for T = 10 0.035404; both for phases that are
     uniform on the circle, as whole numbers 0..N−1 are up to 1/N.
     """
-    _sizes(B, T)
+    B, T, device = _expected(B, T, generator, device, dtype)
+    N, first = expect.positive("N", N), None if first is None else expect.whole("first", first)
     n = torch.arange(B) + (first or 0)
     if first is None:
-        n = torch.randint(expect.positive("N", N), (B,), generator=generator)
+        n = torch.randint(N, (B,), generator=generator)
     # In float64 until the end: a float32 phase near 1000 would be wrong by up to 6e-5.
     wave = torch.sin((n + torch.arange(T + 1)[:, None]).double())[:, :, None]
     return wave[:-1].to(device, dtype), wave[1:].to(device, dtype)
@@ -182,15 +186,16 @@ def noisy_ar1(
     which knows all of x, has q r / √((q + r (1 + a²))² − 4 a² r²).
     Source: Kalman 1960, A new approach to linear filtering and prediction problems.
     """
-    _sizes(B, T)
+    B, T, device = _expected(B, T, generator, device, dtype)
+    a, q, r = (expect.number(name, value) for name, value in (("a", a), ("q", q), ("r", r)))
     if not -1 < a < 1:
         raise ValueError(f"a must be within −1 < a < 1, where a stationary start exists, got {a}")
     for name, variance in (("q", q), ("r", r)):
-        if not 0 <= variance < float("inf"):
-            raise ValueError(f"{name} is a variance and must be at least 0 and finite, got {variance}")
+        if variance < 0:
+            raise ValueError(f"{name} is a variance and must be at least 0, got {variance}")
     w = torch.randn(T, B, 1, generator=generator, dtype=torch.float64) * q**0.5
     v = torch.randn(T, B, 1, generator=generator, dtype=torch.float64) * r**0.5
-    states = [w[0] / (1 - a**2) ** 0.5]
+    states = [w[0] / ((1 - a) * (1 + a)) ** 0.5]  # 1 − a² would lose the digits of an a near 1
     for w_t in w[1:]:
         states.append(a * states[-1] + w_t)
     s = torch.stack(states)
@@ -203,12 +208,15 @@ def batches(task: Callable[..., Data], B: int, T: int, *, seed: int = 0, **setti
     `settings` go to the task: `batches(adding, 32, 100, seed=1, device="cuda")`. What a step draws depends
     on no other step, so a resumed training sees the data that it would have seen.
     """
+    if not callable(task):
+        raise TypeError(f"task must be a function such as adding, got {type(task).__name__}")
+    B, T, seed = expect.positive("B", B), expect.positive("T", T), expect.whole("seed", seed)
     if "generator" in settings:
         raise ValueError("batches makes its own generator for each step; give seed instead of generator")
 
     def batch(step: int) -> Data:
         # A hash of both, because PyTorch's generator reads only 32 bits of its seed.
-        mixed = int(np.random.SeedSequence((seed, step)).generate_state(1)[0])
+        mixed = int(np.random.SeedSequence((seed, expect.whole("step", step))).generate_state(1)[0])
         return task(B, T, generator=torch.Generator().manual_seed(mixed), **settings)
 
     return batch
@@ -217,30 +225,58 @@ def batches(task: Callable[..., Data], B: int, T: int, *, seed: int = 0, **setti
 def mse(o: Tensor, y: Tensor) -> Tensor:
     """The mean of (o − y)² over all entries; o and y of one shape, for nothing is broadcast.
 
-    Raises ValueError where the shapes differ.
+    Raises TypeError for other than real floating-point numbers, ValueError for shapes or devices that differ.
     """
+    expect.numbers("o", o), expect.numbers("y", y)
     if o.shape != y.shape:
         raise ValueError(f"o and y must have the same shape, got o {tuple(o.shape)} and y {tuple(y.shape)}")
+    _on_one_device(o, y)
     return (o - y).square().mean()
 
 
 def cross_entropy(o: Tensor, y: Tensor) -> Tensor:
     """The mean of −ln softmax(o)_y over all entries of y, in nats.
 
-    o: (…, K), before the softmax; y: (…), whole numbers in 0..K−1. Raises ValueError for other shapes.
+    o: (…, K), before the softmax; y: (…), whole numbers in 0..K−1. Raises TypeError for other numbers, ValueError
+    for other shapes, for a y outside of 0..K−1 and where y is empty.
     """
+    expect.numbers("o", o)
+    if not isinstance(y, Tensor) or y.dtype not in (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64):
+        got = y.dtype if isinstance(y, Tensor) else type(y).__name__
+        raise TypeError(f"y must be a torch.Tensor of whole numbers, got {got}")
     if o.dim() == 0 or o.shape[:-1] != y.shape:
         raise ValueError(f"o must have the shape of y and one more axis, got {tuple(o.shape)}, {tuple(y.shape)}")
-    return _cross_entropy(o.reshape(-1, o.shape[-1]), y.reshape(-1))
+    _on_one_device(o, y)
+    K = o.shape[-1]
+    if y.numel() == 0:
+        raise ValueError(f"y must have at least one entry, got shape {tuple(y.shape)}")
+    least, most = (int(end) for end in y.aminmax())
+    if least < 0 or most >= K:
+        raise ValueError(f"y must be within 0..K−1 = {K - 1}, got {least if least < 0 else most}")
+    return _cross_entropy(o.reshape(-1, K), y.reshape(-1).long())
 
 
-def _sizes(B: int, T: int, at_least: int = 1, why: str = "") -> None:
-    expect.positive("B", B)
-    if expect.positive("T", T) < at_least:
-        raise ValueError(f"T must be at least {f'{why} = ' if why else ''}{at_least}, got {T}")
+def _expected(
+    B: int, T: int, generator: Random, device: Device, dtype: torch.dtype, *, least: int = 1, why: str = ""
+) -> tuple[int, int, torch.device]:
+    """What every task is given, checked; `why` a T must be at least `least`."""
+    B, T = expect.positive("B", B), expect.positive("T", T)
+    if least > T:
+        raise ValueError(f"T must be at least {why}{least}, got {T}")
+    if generator is not None and not (isinstance(generator, torch.Generator) and generator.device.type == "cpu"):
+        kind = f"one on {generator.device}" if isinstance(generator, torch.Generator) else type(generator).__name__
+        raise TypeError(f"generator must be a torch.Generator on the CPU, got {kind}")
+    expect.floating("dtype", dtype)
+    return B, T, expect.device("device", device)
 
 
 def _several(name: str, K: int) -> int:
-    if expect.positive(name, K) < 2:
+    K = expect.positive(name, K)
+    if K < 2:
         raise ValueError(f"{name} must be at least 2, for one symbol carries no information, got {K}")
     return K
+
+
+def _on_one_device(o: Tensor, y: Tensor) -> None:
+    if o.device != y.device:
+        raise ValueError(f"o and y must be on the same device, got {o.device} and {y.device}")

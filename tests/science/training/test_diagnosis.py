@@ -122,7 +122,7 @@ def test_bad_input_is_named():
     good = {"baseline": 1.0, "floor": 0.1, "ratio": 0.5}
     with pytest.raises(ValueError, match=r"0 <= floor < baseline, got 1\.0 and 1\.0"):
         diagnose(run(1, 1), **{**good, "floor": 1.0})
-    with pytest.raises(ValueError, match="ratio must be at least 0, got nan"):
+    with pytest.raises(ValueError, match="ratio must be a finite number, got nan"):
         diagnose(run(1, 1), **{**good, "ratio": math.nan})
     with pytest.raises(ValueError, match="at least one step and one evaluation, got 1 and 0; call fit with evaluate="):
         diagnose(Record(losses=[1.0]), **good)

@@ -2,6 +2,7 @@
 
 import inspect
 import math
+from fractions import Fraction
 
 import pytest
 import torch
@@ -234,6 +235,14 @@ def test_noisy_ar1_is_stationary_and_filters_to_its_floors(a: float, q: float, r
     assert abs(tasks.mse(smoothed, s[middle]).item() / P_s - 1) < 0.05
 
 
+def test_noisy_ar1_near_a_random_walk_starts_with_all_digits() -> None:
+    a = 0.99999999
+    S = Fraction(1) / (1 - Fraction(a) ** 2)
+    _, s = tasks.noisy_ar1(1, 1, a=a, q=1.0, generator=seeded(), dtype=torch.float64)
+    w = torch.randn(1, 1, 1, generator=seeded(), dtype=torch.float64)
+    assert abs(float(s / w) ** 2 / float(S) - 1) < 1e-14
+
+
 def test_batches_depend_on_seed_and_step_alone() -> None:
     batch, again = (tasks.batches(tasks.adding, 4, 10, seed=3) for _ in range(2))
     forward = [batch(step)[0] for step in range(5)]
@@ -277,7 +286,7 @@ def test_losses() -> None:
         (lambda: tasks.next_sine(3, 5, N=0), "N must be at least 1, got 0"),
         (lambda: tasks.noisy_ar1(3, 5, a=1.0), "a must be within"),
         (lambda: tasks.noisy_ar1(3, 5, q=-1.0), "q is a variance"),
-        (lambda: tasks.noisy_ar1(3, 5, r=float("nan")), "r is a variance"),
+        (lambda: tasks.noisy_ar1(3, 5, r=float("nan")), "r must be a finite number"),
     ],
 )
 def test_bad_arguments_are_named(call, message: str) -> None:
