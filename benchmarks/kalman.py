@@ -22,7 +22,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.recurrent import machine
 from rnnbook import records
 from rnnbook.filters import kalman
 from rnnbook.filters.smoother import smooth
@@ -266,7 +265,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9, help="rounds per row; the slow ones take part in three")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    about = machine() | {name: importlib.metadata.version(name) for name in present()}
+    about = records.machine() | {name: importlib.metadata.version(name) for name in present()}
     print(json.dumps(about, indent=1))
     print(f"{'n,p,T,B':<18}{'rnnbook ms':>10}" + "".join(f"{name:>16}" for name in RIVALS))
     results = []

@@ -9,11 +9,11 @@ and as a graph.
 import argparse
 import ctypes
 import json
-import platform
 import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from rnnbook import records
 from rnnbook.layers.torch_nn import from_torch
+from rnnbook.training.memory import saved_bytes
 
 KINDS: dict[str, Callable[..., nn.RNNBase]] = {"Elman": nn.RNN, "LSTM": nn.LSTM, "GRU": nn.GRU}
 # (T, B, I, H). The targets hold for the first five.
@@ -105,22 +106,6 @@ def contestants(kind: str, shape: tuple[int, ...], device: str = "cpu") -> dict[
     return {name: layer.to(device) for name, layer in layers.items()}
 
 
-def saved_bytes(layer: nn.Module, x: Tensor) -> int:
-    """Bytes kept between the forward and the backward pass, x and the parameters not counted."""
-    kept: dict[int, int] = {}
-
-    def pack(t: Tensor) -> Tensor:
-        kept[t.untyped_storage().data_ptr()] = t.untyped_storage().nbytes()
-        return t
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
-        y = layer(x)
-    for known in (x, *layer.parameters()):
-        kept.pop(known.untyped_storage().data_ptr(), None)
-    del y
-    return sum(kept.values())
-
-
 def peak_bytes(step: Callable[[], None]) -> int | None:
     """The most memory that a step holds above what was held before it; None where Linux does not tell."""
     clear, status = Path("/proc/self/clear_refs"), Path("/proc/self/status")
@@ -178,7 +163,10 @@ def measure(kind: str, shape: tuple[int, ...], seconds: float) -> dict[str, Any]
         step()
     peaks = {name: peak_bytes(steps[name]) for name in ("torch.nn", "bptt")}
     median, rounds = medians(steps, seconds, seldom=("loop", "naive"))
-    saved = {name: saved_bytes(layers[name], x) for name in ("torch.nn", "bptt")}
+    saved = {
+        name: saved_bytes(partial(layers[name], x), without=[x, *layers[name].parameters()])
+        for name in ("torch.nn", "bptt")
+    }
     return {
         "kind": kind,
         "shape": {"T": T, "B": B, "I": I, "H": H},
@@ -227,23 +215,6 @@ def measure_cuda(shape: tuple[int, ...]) -> dict[str, Any]:
     }
 
 
-def machine() -> dict[str, Any]:
-    """What the numbers depend on, and nothing that says whose machine it is."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-    flags = fields.get("flags", "").split()
-    return {
-        "cpu": fields.get("model name", platform.machine()),
-        "flags": [flag for flag in flags if flag.startswith(("avx2", "avx512", "fma"))],
-        "vector_units": torch.backends.cpu.get_cpu_capability(),
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-    }
-
-
 HEADER = ("kind", "T,B,I,H", "nn ms", "bptt/nn", "target", "loop/nn", "naive/bptt", "saved/nn", "peak/nn")
 
 
@@ -272,7 +243,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4.0, help="CPU time for each kind at each shape")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    about = machine()
+    about = records.machine()
     print(json.dumps(about, indent=1))
     print(aligned(HEADER))
     results = []

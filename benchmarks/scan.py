@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from benchmarks.recurrent import OutputsOnly, machine, medians, training_step
+from benchmarks.recurrent import OutputsOnly, medians, training_step
 from rnnbook import records
 from rnnbook.layers.mingru import MinGRU, MinGRULayer
 from rnnbook.layers.recurrent import Recurrent
@@ -114,7 +114,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4.0, help="CPU time for each shape")
     seconds = parser.parse_args().seconds
     torch.set_num_threads(1)
-    record: dict[str, Any] = {"machine": machine()}
+    record: dict[str, Any] = {"machine": records.machine()}
     print(json.dumps(record["machine"], indent=1))
     jobs: dict[str, tuple[Callable[..., dict[str, Any]], Sequence[tuple[int, ...]]]] = {
         "scan": (measure_scan, SHAPES),

@@ -5,16 +5,13 @@ process, one thread; seconds are CPU time. Two tasks: the adding problem until i
 a^n b^n for a fixed number of steps, after which every n up to `longest` is asked for.
 """
 
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
-from benchmarks.recurrent import machine
-from rnnbook import records
+from experiments.trainings import Net, Training, held_out, run, size
 from rnnbook.dynamics.timescale import chrono
 from rnnbook.layers.cells import GRU, LSTM
 from rnnbook.layers.mingru import MinGRU, MinGRULayer
@@ -33,19 +30,6 @@ COUNTING: dict[str, Any] = {
     "longest": 60,
 }
 ADDING_SEEDS, COUNTING_SEEDS = range(10), range(5)
-
-
-class Net(nn.Module):
-    """o = V h + c, at the last step or at every step."""
-
-    def __init__(self, layer: Recurrent | MinGRULayer, O: int, last: bool) -> None:
-        super().__init__()
-        self.layer, self.readout, self.last = layer, nn.Linear(layer.width, O), last
-
-    def forward(self, x: Tensor) -> Tensor:
-        h, _ = self.layer(x)
-        o: Tensor = self.readout(h[-1] if self.last else h)
-        return o
 
 
 def min_gru(H: int, T_max: int) -> MinGRULayer:
@@ -72,8 +56,8 @@ ON_COUNTING: dict[str, Callable[[], Recurrent | MinGRULayer]] = {
 
 def solve_adding(name: str, seed: int) -> dict[str, Any]:
     torch.manual_seed(seed)
-    s, net = ADDING, Net(ON_ADDING[name](), 1, last=True)
-    x, y = adding(1000, s["T"], generator=torch.Generator().manual_seed(10**6))
+    s, net = ADDING, Net(ON_ADDING[name](), 1)
+    x, y = held_out(adding, 1000, s["T"])
     began = time.process_time()
     record = fit(
         net,
@@ -90,7 +74,7 @@ def solve_adding(name: str, seed: int) -> dict[str, Any]:
     return {
         "cell": name,
         "seed": seed,
-        "parameters": sum(p.numel() for p in net.layer.parameters()),
+        "parameters": size(net.layer),
         "solved": record.stopped == "stop",
         "steps": record.steps,
         "error": record.evaluations[-1][1],
@@ -107,7 +91,7 @@ def solve_counting(name: str, seed: int) -> dict[str, Any]:
     return {
         "cell": name,
         "seed": seed,
-        "parameters": sum(p.numel() for p in net.layer.parameters()),
+        "parameters": size(net.layer),
         "loss": sum(record.losses[-50:]) / 50,
         "counted": [n for n in range(1, s["longest"] + 1) if counts(net, n)],
     }
@@ -122,16 +106,10 @@ def counts(net: Net, n: int) -> bool:
 
 
 def main() -> None:
-    torch.set_num_threads(1)
-    settings = {"adding": ADDING, "counting": COUNTING}
-    rows: dict[str, list[dict[str, Any]]] = {"adding": [], "counting": []}
-    plans = [("adding", solve_adding, name, seed) for seed in ADDING_SEEDS for name in ON_ADDING]
-    plans += [("counting", solve_counting, name, seed) for seed in COUNTING_SEEDS for name in ON_COUNTING]
-    for task, solve, name, seed in plans:
-        rows[task].append(solve(name, seed))
-        records.save("gru", {"machine": machine(), "settings": settings, **rows})
-        print(task, *rows[task][-1].values())
-        sys.stdout.flush()
+    trainings: list[Training] = []
+    trainings += [("adding", solve_adding, (name, seed)) for seed in ADDING_SEEDS for name in ON_ADDING]
+    trainings += [("counting", solve_counting, (name, seed)) for seed in COUNTING_SEEDS for name in ON_COUNTING]
+    run("gru", {"adding": ADDING, "counting": COUNTING}, ["adding", "counting"], trainings)
 
 
 if __name__ == "__main__":

@@ -6,16 +6,13 @@ anew after each training. One process, one thread. A factor is the geometric mea
 ‖dL/dstate_{t−1}‖/‖dL/dstate_t‖: what one step back leaves of the gradient.
 """
 
-import sys
-import time
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from benchmarks.recurrent import machine
-from rnnbook import records
+from experiments.trainings import Net, Training, held_out, run
 from rnnbook.dynamics.flow import gradient_norms
 from rnnbook.layers.cells import GRU, LSTM, Elman
 from rnnbook.layers.recurrent import Recurrent
@@ -40,23 +37,16 @@ RECALL_CASES: list[tuple[str, float | None]] = [
 ADDING_SEEDS, RECALL_SEEDS = 10, 5
 
 
-class Net(nn.Module):
-    """One layer, and a read-out of its last state."""
-
-    def __init__(self, kind: str, start: float | None, I: int, H: int, O: int) -> None:
-        super().__init__()
-        cell = {"LSTM": LSTM, "GRU": GRU, "tanh RNN": Elman}[kind](I, H)
-        self.layer, self.readout = Recurrent(cell), nn.Linear(H, O)
-        with torch.no_grad():
-            if isinstance(cell, Elman) and start is not None:
-                nn.init.orthogonal_(cell.W_h, gain=start)
-            elif isinstance(cell, LSTM) and start is not None:
-                cell.b[H : 2 * H] = start
-
-    def forward(self, x: Tensor) -> Tensor:
-        h, _ = self.layer(x)
-        o: Tensor = self.readout(h[-1])
-        return o
+def begin(kind: str, start: float | None, I: int, H: int, O: int) -> Net:
+    """One layer with that start, and a read-out of its last state."""
+    cell = {"LSTM": LSTM, "GRU": GRU, "tanh RNN": Elman}[kind](I, H)
+    net = Net(Recurrent(cell), O)
+    with torch.no_grad():
+        if isinstance(cell, Elman) and start is not None:
+            nn.init.orthogonal_(cell.W_h, gain=start)
+        elif isinstance(cell, LSTM) and start is not None:
+            cell.b[H : 2 * H] = start
+    return net
 
 
 def factor(net: Net, x: Tensor, y: Tensor, loss: Callable[[Tensor, Tensor], Tensor]) -> float:
@@ -67,8 +57,8 @@ def factor(net: Net, x: Tensor, y: Tensor, loss: Callable[[Tensor, Tensor], Tens
 
 def add(kind: str, start: float | None, lr: float, steps: int, seed: int) -> dict[str, Any]:
     torch.manual_seed(seed)
-    net = Net(kind, start, 2, ADDING["H"], 1)
-    x, y = adding(ADDING["test"], ADDING["T"], generator=torch.Generator().manual_seed(10**6))
+    net = begin(kind, start, 2, ADDING["H"], 1)
+    x, y = held_out(adding, ADDING["test"], ADDING["T"])
     before = factor(net, x, y, mse)
     record = fit(
         net,
@@ -87,8 +77,8 @@ def add(kind: str, start: float | None, lr: float, steps: int, seed: int) -> dic
 
 def remember(kind: str, start: float | None, seed: int) -> dict[str, Any]:
     torch.manual_seed(seed)
-    net = Net(kind, start, RECALL["K"], RECALL["H"], RECALL["K"])
-    x, y = recall(RECALL["test"], RECALL["T"], K=RECALL["K"], generator=torch.Generator().manual_seed(10**6))
+    net = begin(kind, start, RECALL["K"], RECALL["H"], RECALL["K"])
+    x, y = held_out(recall, RECALL["test"], RECALL["T"], K=RECALL["K"])
     before = factor(net, x, y, cross_entropy)
     fit(
         net,
@@ -105,17 +95,10 @@ def remember(kind: str, start: float | None, seed: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    torch.set_num_threads(1)
-    trainings: list[tuple[str, Callable[..., dict[str, Any]], tuple[Any, ...]]] = []
+    trainings: list[Training] = []
     trainings += [("recall", remember, (*case, seed)) for case in RECALL_CASES for seed in range(RECALL_SEEDS)]
     trainings += [("adding", add, (*case, seed)) for case in ADDING_CASES for seed in range(ADDING_SEEDS)]
-    rows: dict[str, list[dict[str, Any]]] = {"adding": [], "recall": []}
-    for task, train, arguments in trainings:
-        began = time.perf_counter()
-        rows[task].append(train(*arguments))
-        records.save("lstm", {"machine": machine(), "settings": {"adding": ADDING, "recall": RECALL}, **rows})
-        print(task, *rows[task][-1].values(), f"{time.perf_counter() - began:.1f} s")
-        sys.stdout.flush()
+    run("lstm", {"adding": ADDING, "recall": RECALL}, ["adding", "recall"], trainings)
 
 
 if __name__ == "__main__":

@@ -5,15 +5,12 @@ each. One process, one thread. The gap of a network is the mean of (o_t − E[s_
 independent of everything that it has seen, the network's mean squared error is the optimum's plus this gap.
 """
 
-import sys
-import time
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from benchmarks.recurrent import machine
-from rnnbook import records
+from experiments.trainings import held_out, run, size
 from rnnbook.filters import kalman
 from rnnbook.filters.hmm import forward_backward, noisy_chain, noisy_chain_model
 from rnnbook.filters.smoother import smooth
@@ -83,7 +80,7 @@ def train(net: Net, task: str, seed: int) -> None:
 
 @torch.no_grad()
 def on_ar1(net: Net, both: bool) -> dict[str, Any]:
-    x, s = noisy_ar1(SETTINGS["test"], SETTINGS["T"], **AR1, generator=torch.Generator().manual_seed(10**6))
+    x, s = held_out(noisy_ar1, SETTINGS["test"], SETTINGS["T"], **AR1)
     found = kalman.filter(autoregression(**AR1), x.double())
     best = (smooth(found) if both else found).m
     o = net(x).double()
@@ -112,8 +109,7 @@ def own_gain(net: Net, x: Tensor) -> list[float]:
 
 @torch.no_grad()
 def on_hmm(net: Net, both: bool) -> dict[str, Any]:
-    generator = torch.Generator().manual_seed(10**6)
-    x, s = noisy_chain(SETTINGS["test"], SETTINGS["T"], **HMM, generator=generator)
+    x, s = held_out(noisy_chain, SETTINGS["test"], SETTINGS["T"], **HMM)
     chain, log_b = noisy_chain_model(x.double(), **HMM)
     found = forward_backward(chain, log_b)
     best = (found.smoothed if both else found.filtered).clamp_min(1e-300).log()
@@ -124,22 +120,18 @@ def on_hmm(net: Net, both: bool) -> dict[str, Any]:
     return {"error": error.item(), "optimum": optimum.item(), "excess": excess, "gap": (gap / optimum).item()}
 
 
+def compare(task: str, cell: str, join: str, seed: int) -> dict[str, Any]:
+    """One network, trained, against the filter or, where it reads both ways, the smoother."""
+    torch.manual_seed(seed)
+    net = Net(cell, join, 1 if task == "AR(1)" else 3)
+    train(net, task, seed)
+    result = on_ar1(net, bool(join)) if task == "AR(1)" else on_hmm(net, bool(join))
+    return {"task": task, "cell": cell, "join": join, "seed": seed, "parameters": size(net), **result}
+
+
 def main() -> None:
-    torch.set_num_threads(1)
-    rows: list[dict[str, Any]] = []
-    for task, cell, join, seed in RUNS:
-        torch.manual_seed(seed)
-        net = Net(cell, join, 1 if task == "AR(1)" else 3)
-        began = time.perf_counter()
-        train(net, task, seed)
-        seconds = time.perf_counter() - began
-        result = on_ar1(net, bool(join)) if task == "AR(1)" else on_hmm(net, bool(join))
-        parameters = sum(p.numel() for p in net.parameters())
-        rows.append({"task": task, "cell": cell, "join": join, "seed": seed, "parameters": parameters, **result})
-        record = {"machine": machine(), "settings": {**SETTINGS, "AR(1)": AR1, "HMM": HMM}, "runs": rows}
-        records.save("smoothing", record)
-        print(*(rows[-1][key] for key in ("task", "cell", "join", "seed", "excess", "gap")), f"{seconds:.0f} s")
-        sys.stdout.flush()
+    settings = {**SETTINGS, "AR(1)": AR1, "HMM": HMM}
+    run("smoothing", settings, ["runs"], [("runs", compare, training) for training in RUNS])
 
 
 if __name__ == "__main__":

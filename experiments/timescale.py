@@ -5,15 +5,11 @@ and writes rnnbook/records/timescale.json, anew after each. One process, one thr
 0.5 % of a test set is named wrongly, or after all its steps.
 """
 
-import sys
-import time
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
-from benchmarks.recurrent import machine
-from rnnbook import records
+from experiments.trainings import Net, held_out, run
 from rnnbook.dynamics.timescale import chrono
 from rnnbook.layers.cells import LSTM
 from rnnbook.layers.recurrent import Recurrent
@@ -42,29 +38,22 @@ CASES: list[tuple[str, int | None]] = [
 ]
 
 
-class Net(nn.Module):
-    """One LSTM layer, and a read-out of its last state."""
-
-    def __init__(self, start: str, T_max: int | None) -> None:
-        super().__init__()
-        cell = LSTM(SETTINGS["K"], SETTINGS["H"])
-        self.layer, self.readout = Recurrent(cell), nn.Linear(SETTINGS["H"], SETTINGS["K"])
-        if T_max is not None:
-            chrono(cell, T_max)
-        elif start == "b_f = 1":
-            with torch.no_grad():
-                cell.b[cell.H : 2 * cell.H] = 1
-
-    def forward(self, x: Tensor) -> Tensor:
-        h, _ = self.layer(x)
-        o: Tensor = self.readout(h[-1])
-        return o
+def begin(start: str, T_max: int | None) -> Net:
+    """One LSTM layer with that start, and a read-out of its last state."""
+    cell = LSTM(SETTINGS["K"], SETTINGS["H"])
+    net = Net(Recurrent(cell), SETTINGS["K"])
+    if T_max is not None:
+        chrono(cell, T_max)
+    elif start == "b_f = 1":
+        with torch.no_grad():
+            cell.b[cell.H : 2 * cell.H] = 1
+    return net
 
 
-def run(start: str, T_max: int | None, seed: int) -> dict[str, Any]:
+def remember(start: str, T_max: int | None, seed: int) -> dict[str, Any]:
     torch.manual_seed(seed)
-    net = Net(start, T_max)
-    x, y = recall(SETTINGS["test"], SETTINGS["T"], generator=torch.Generator().manual_seed(10**6))
+    net = begin(start, T_max)
+    x, y = held_out(recall, SETTINGS["test"], SETTINGS["T"])
     batch = batches(recall, SETTINGS["B"], SETTINGS["T"], seed=seed)
     record = fit(
         net,
@@ -82,15 +71,8 @@ def run(start: str, T_max: int | None, seed: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    torch.set_num_threads(1)
-    rows: list[dict[str, Any]] = []
-    for start, T_max in CASES:
-        for seed in range(SEEDS):
-            began = time.perf_counter()
-            rows.append(run(start, T_max, seed))
-            records.save("timescale", {"machine": machine(), "settings": SETTINGS, "runs": rows})
-            print(*rows[-1].values(), f"{time.perf_counter() - began:.1f} s")
-            sys.stdout.flush()
+    trainings = [("runs", remember, (*case, seed)) for case in CASES for seed in range(SEEDS)]
+    run("timescale", SETTINGS, ["runs"], trainings)
 
 
 if __name__ == "__main__":

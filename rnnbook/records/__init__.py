@@ -5,11 +5,14 @@ as in `{"shape": {"T": 128}}`. `python -m benchmarks.NAME` or `python -m experim
 """
 
 import json
+import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from rnnbook import _expect as expect
 
@@ -36,6 +39,23 @@ def save(name: str, record: Mapping[str, Any]) -> Path:
     path = FOLDER / f"{name}.json"
     path.write_text(json.dumps(record, indent=1) + "\n", "utf8")
     return path
+
+
+def machine() -> dict[str, Any]:
+    """What the numbers depend on, and nothing that says whose machine it is."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    flags = fields.get("flags", "").split()
+    return {
+        "cpu": fields.get("model name", platform.machine()),
+        "flags": [flag for flag in flags if flag.startswith(("avx2", "avx512", "fma"))],
+        "vector_units": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+    }
 
 
 def flat(row: Row) -> dict[str, Any]:
