@@ -14,7 +14,7 @@ from rnnbook import _expect as expect
 from rnnbook.filters import kalman
 from rnnbook.filters.kalman import Filtered
 from rnnbook.filters.smoother import Smoothed, smooth
-from rnnbook.filters.statespace import StateSpace
+from rnnbook.filters.statespace import StateSpace, with_both_axes
 
 
 @dataclass(frozen=True)
@@ -30,16 +30,17 @@ class Diffuse:
     runs: Filtered
     information: Tensor
     told: Tensor
+    size: Tensor
 
     def filtered(self) -> tuple[Tensor, Tensor]:
         """m: (T, B, n) and P: (T, B, n, n) given y_1..y_t; NaN and ∞ as long as those leave δ undetermined."""
         G, h = self.information.cumsum(0), self.told.cumsum(0)
-        known = torch.linalg.matrix_rank(G.detach(), hermitian=True) == G.shape[-1]
-        G = torch.where(known[..., None, None], G, torch.eye(G.shape[-1]).to(G))
+        known = _rank(G, self.size.cumsum(0)) == G.shape[-1]
+        cov, _ = _inverse(torch.where(known[..., None, None], G, torch.eye(G.shape[-1]).to(G)))
         m, M = _split(self.runs.m, self.delta.shape[1])
         P = self.runs.P[:, : m.shape[1]]
-        m = m + (M @ torch.linalg.solve(G, h)[..., None])[..., 0]
-        P = P + M @ torch.linalg.solve(G, M.mT)
+        m = m + (M @ (cov @ h[..., None]).to(M))[..., 0]
+        P = P + M @ cov.to(M) @ M.mT
         return torch.where(known[..., None], m, torch.nan), torch.where(known[..., None, None], P, torch.inf)
 
     def smoothed(self, lag: bool = False) -> Smoothed:
@@ -59,11 +60,12 @@ def filter(model: StateSpace, y: Tensor, X: Tensor, mask: Tensor | None = None) 
     is known. y: (T, B, p) and mask as for `rnnbook.filters.kalman.filter`.
     With v the innovations of the data and V those of the columns of X, of covariance S,
     G = Σ V'S⁻¹V,  h = −Σ V'S⁻¹v,  δ = G⁻¹h with covariance G⁻¹, and the logarithm of the likelihood gains
-    h'G⁻¹h/2 − (log det G)/2. Raises ValueError where the data leave part of δ undetermined, and TypeError and
-    ValueError as `rnnbook.filters.kalman.filter` does.
+    h'G⁻¹h/2 − (log det G)/2. Raises ValueError where the data leave part of δ undetermined, in whatever units, and
+    where they tell two directions apart by less than 1e-5 of themselves: of the digits of δ twice as many are lost.
+    TypeError and ValueError else as `rnnbook.filters.kalman.filter` does.
     Source: de Jong 1991, The diffuse Kalman filter.
     """
-    expect.tensor("X", X, [("n", model.n), ("d", None)], like=model.A)
+    expect.finite("X", expect.tensor("X", X, [("n", model.n), ("d", None)], like=model.A))
     # Checked here: an error of the filter of all 1 + d series would name sizes that nobody gave.
     y, seen = kalman.measurements(model, y, mask)
     (T, B, p), d = y.shape, X.shape[1]
@@ -72,17 +74,46 @@ def filter(model: StateSpace, y: Tensor, X: Tensor, mask: Tensor | None = None) 
     mask = None if seen is None else seen.mT.repeat(1, 1 + d, 1)
     starts = torch.cat((model.m.expand(B, -1), X.T.repeat_interleave(B, 0)))
     runs = kalman.filter(_tiled(model, starts, 1 + d), many, mask)
-    v, V = _split(runs.v, d)
-    S_inv = runs.S_inv[:, :B]
+    S_inv = runs.unrounded("S_inv")[:, :B]
+    v, V = (X.to(S_inv) for X in _split(runs.v, d))
     information, told = V.mT @ S_inv @ V, -(V.mT @ S_inv @ v[..., None])[..., 0]
+    M = _split(runs.m_pred, d)[1]
+    terms = with_both_axes(model.C.abs(), T).to(V) @ M.abs().to(V)
+    size = (S_inv.diagonal(dim1=-2, dim2=-1)[..., None] * terms.square()).sum(-2).detach()
     G, h = information.sum(0), told.sum(0)
-    rank = torch.linalg.matrix_rank(G.detach(), hermitian=True)
+    rank = _rank(G, size.sum(0))
     if bool((rank < d).any()):
         b = int(rank.argmin())
-        raise ValueError(f"y of series {b} determines {int(rank[b])} of the d = {d} unknown directions of X")
-    delta, cov = torch.linalg.solve(G, h), torch.linalg.inv(G)
-    gained = ((h * delta).sum(-1) - torch.logdet(G)) / 2
-    return Diffuse(delta, cov, runs.log_likelihood[:B] + gained, runs, information, told)
+        raise ValueError(
+            f"y of series {b} determines {int(rank[b])} of the d = {d} unknown directions of X: give more data, "
+            "or other directions where these are nearly the same"
+        )
+    cov, logdet = _inverse(G)
+    delta = (cov @ h[..., None])[..., 0]
+    gained = ((h * delta).sum(-1) - logdet) / 2
+    delta, cov = delta.to(y.dtype), cov.to(y.dtype)
+    return Diffuse(delta, cov, runs.log_likelihood[:B] + gained.to(y.dtype), runs, information, told, size)
+
+
+def _rank(G: Tensor, size: Tensor) -> Tensor:
+    """How many of d directions the information G: (..., d, d) determines, whatever their units: (...).
+
+    size: (..., d), the diagonal of G had no terms cancelled in it: what is rounding beside it is nothing.
+    """
+    G = G.detach()
+    variances = G.diagonal(dim1=-2, dim2=-1)
+    seen = variances > 1e-24 * size
+    scale = torch.where(seen, variances, 1.0).rsqrt() * seen
+    rank: Tensor = (torch.linalg.eigvalsh(scale[..., None] * G * scale[..., None, :]) > 1e-10).sum(-1)
+    return rank
+
+
+def _inverse(G: Tensor) -> tuple[Tensor, Tensor]:
+    """G⁻¹ and log det G of positive definite matrices (..., d, d)."""
+    scale = G.detach().diagonal(dim1=-2, dim2=-1).rsqrt()[..., None]
+    factor = torch.linalg.cholesky(G * scale * scale.mT)
+    logdet = 2 * (factor.diagonal(dim1=-2, dim2=-1).log() - scale[..., 0].log()).sum(-1)
+    return scale * torch.cholesky_inverse(factor) * scale.mT, logdet
 
 
 def _tiled(model: StateSpace, m: Tensor, times: int) -> StateSpace:

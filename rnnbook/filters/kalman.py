@@ -1,4 +1,4 @@
-"""The Kalman filter, exact, for many series at once. Derived in the chapter smoothing.
+"""The Kalman filter, exact: plainly for one series, and below it for many at once. Derived in the chapter smoothing.
 
 The error covariances do not depend on the data: series that share a model and miss the same measurements share
 one covariance recursion, whatever their number. The smoothers are in `rnnbook.filters.smoother`, the steady state in
@@ -8,39 +8,73 @@ one covariance recursion, whatever their number. The smoothers are in `rnnbook.f
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from rnnbook import _expect as expect
-from rnnbook.filters.statespace import (
-    StateSpace,
-    Steps,
+from rnnbook.filters.batches import Steps, by_series, of_series, over_steps, patterns, runs
+from rnnbook.filters.matrices import (
     apply,
     inverse,
     is_rounding,
     minus,
-    over_time,
-    patterns,
     plus,
     plus_applied,
     predicted,
     product,
+    root,
     transpose,
-    with_both_axes,
 )
+from rnnbook.filters.statespace import StateSpace, over_time, with_both_axes
+from rnnbook.layers.scan_dense import doubling
 
 _LOG_2_PI = math.log(2 * math.pi)
+# How many times what is left a difference may take away: of 16 digits, at least nine remain.
+FEW = 1e4
+
+
+def filter_one(model: StateSpace, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The filter of one series y: (T, p), step for step: m: (T, n), P: (T, n, n) and log p(y). NaN is not measured.
+
+    Predict, m ← A m, P ← A P A' + Q; correct by v = y − C m, S = C P C' + R, K = P C' S⁻¹: m ← m + K v,
+    P ← (I − KC) P (I − KC)' + K R K'. `filter` gives the same numbers, for many series and sooner.
+    Source: Kalman 1960, A new approach to linear filtering and prediction problems.
+    """
+    measurements(model, y[:, None], None)
+    model.check_sizes(len(y), 1)
+    A, C, Q, R = (over_time(X, len(y)) for X in (model.A, model.C, model.Q, model.R))
+    m, P, log_p = model.m.flatten(), model.P.reshape(model.n, model.n), y.new_zeros(())
+    means, covariances = [], []
+    for t in range(len(y)):
+        if t > 0:
+            m, P = A[t] @ m, A[t] @ P @ A[t].T + Q[t]
+        seen = ~y[t].isnan()
+        C_t, R_t, v = C[t][seen], R[t][seen][:, seen], (y[t] - C[t] @ m)[seen]
+        S = C_t @ P @ C_t.T + R_t
+        K = torch.linalg.solve(S, C_t @ P).T
+        I_KC = torch.eye(model.n).to(P) - K @ C_t
+        m, P = m + K @ v, I_KC @ P @ I_KC.T + K @ R_t @ K.T
+        log_p = log_p - (v @ torch.linalg.solve(S, v) + torch.logdet(2 * torch.pi * S)) / 2
+        means.append(m)
+        covariances.append(P)
+    return torch.stack(means), torch.stack(covariances), log_p
 
 
 @dataclass(frozen=True)
 class Gain:
-    """What one step does to all data: K, S⁻¹ (zero where nothing was measured), log det S, and P after it."""
+    """What one step does to all data: K, S⁻¹ (zero where nothing was measured), log det S, and P after it.
+
+    steep: whether it takes away nearly all of some variance, so that a difference would keep few digits of the rest.
+    In float64 whatever the model's dtype: in float32 a prior of 1e7 would leave no digit of what is known afterwards.
+    """
 
     K: Tensor
     S_inv: Tensor
     logdet: Tensor
     P: Tensor
+    steep: bool
 
 
 @dataclass(frozen=True)
@@ -51,7 +85,8 @@ class Filtered:
     v: (T, B, p), innovations y_t − C_t m_pred, zero where a measurement is missing; S_inv: (T, B, p, p), the
     inverse of their covariance, zero there too; K: (T, B, n, p), gains.
     log_likelihood: (B,), log p(y_1..y_T) of the measurements that are there.
-    Where series share their covariances P, P_pred, S_inv and K are views of one: copy before writing to them.
+    These are computed when first asked for and kept; where series share their covariances P, P_pred, S_inv and K are
+    views of one. Copy before writing to them.
     """
 
     model: StateSpace
@@ -61,30 +96,34 @@ class Filtered:
     gains: list[Gain]
     group: Tensor | None
 
-    @property
+    @cached_property
     def P(self) -> Tensor:  # noqa: N802
-        return by_series(over_steps(self.gains, "P"), self.group, self.m.shape[1])
+        return self.unrounded("P").to(self.m.dtype)
 
-    @property
+    @cached_property
     def K(self) -> Tensor:  # noqa: N802
-        return by_series(over_steps(self.gains, "K"), self.group, self.m.shape[1])
+        return self.unrounded("K").to(self.m.dtype)
 
-    @property
+    @cached_property
     def S_inv(self) -> Tensor:  # noqa: N802
-        return by_series(over_steps(self.gains, "S_inv"), self.group, self.m.shape[1])
+        return self.unrounded("S_inv").to(self.m.dtype)
 
-    @property
+    @cached_property
     def m_pred(self) -> Tensor:
         first = self.model.m.expand(1, *self.m.shape[1:])
         A = with_both_axes(self.model.A, len(self.m))[1:]
         return torch.cat((first, (A @ self.m[:-1, :, :, None])[..., 0]))
 
-    @property
+    @cached_property
     def P_pred(self) -> Tensor:  # noqa: N802
-        P = self.P
-        first = self.model.P.expand(1, *P.shape[1:])
-        A, Q = (with_both_axes(X, len(P))[1:] for X in (self.model.A, self.model.Q))
-        return torch.cat((first, A @ P[:-1] @ A.mT + Q))
+        P = self.unrounded("P")
+        first = self.model.P.to(P.dtype).expand(1, *P.shape[1:])
+        A, Q = (with_both_axes(X.to(P.dtype), len(P))[1:] for X in (self.model.A, self.model.Q))
+        return torch.cat((first, A @ P[:-1] @ A.mT + Q)).to(self.m.dtype)
+
+    def unrounded(self, name: str) -> Tensor:
+        """One part of the gains, "P", "K" or "S_inv", for all steps and series: (T, B, ., .) in float64."""
+        return by_series(over_steps(self.gains, name), self.group, self.m.shape[1])
 
 
 def filter(model: StateSpace, y: Tensor, mask: Tensor | None = None) -> Filtered:
@@ -93,9 +132,11 @@ def filter(model: StateSpace, y: Tensor, mask: Tensor | None = None) -> Filtered
     y: (T, B, p); NaN marks a missing measurement, and so does False in mask: (T, B) or (T, B, p).
     With P = P_{t|t−1}:  S = C P C' + R,  K = P C' S⁻¹,  v = y − C m,  m ← m + K v,
     P ← (I − KC) P (I − KC)' + K R K',  then  m ← A m,  P ← A P A' + Q.
-    This way of writing P (Joseph's) adds only what is positive, so that P stays positive definite in float32
-    as long as its condition number is below about 1e7. Everything is differentiable.
-    Raises TypeError and ValueError; among them, where S_t is not positive definite, with the step t.
+    This way of writing P (Joseph's) adds only what is positive. Covariances are computed in float64 and given in the
+    dtype of y: they keep about 16 − log₁₀(P / P after) digits, so that a prior 1e12 times what is known afterwards
+    leaves four. For a start of which nothing is known see `rnnbook.filters.diffuse`. Everything is differentiable.
+    Raises TypeError and ValueError; among them, for an infinite y, and where S_t is not positive definite, with the
+    step t.
     Source: Kalman 1960, A new approach to linear filtering and prediction problems; for Joseph's form, Anderson
     & Moore 1979, Optimal filtering.
     """
@@ -130,6 +171,7 @@ def measurements(model: StateSpace, y: Tensor, mask: Tensor | None) -> tuple[Ten
     if y.shape[0] == 0 or y.shape[1] == 0:
         raise ValueError(f"y must have at least one step and one series, got shape {tuple(y.shape)}")
     seen = ~y.isnan()
+    infinite = y.isinf()
     if mask is not None:
         if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
             got = mask.dtype if isinstance(mask, Tensor) else type(mask).__name__
@@ -137,6 +179,12 @@ def measurements(model: StateSpace, y: Tensor, mask: Tensor | None) -> tuple[Ten
         if mask.shape not in (y.shape, y.shape[:2]):
             raise ValueError(f"mask must have shape {tuple(y.shape[:2])} or {tuple(y.shape)}, got {tuple(mask.shape)}")
         seen = seen & (mask if mask.dim() == 3 else mask[:, :, None])
+        infinite = infinite & seen
+    if bool(infinite.any()):
+        t, b, i = infinite.nonzero()[0].tolist()
+        raise ValueError(
+            f"y must be finite, or NaN where it is missing, got {y[t, b, i].item()} at (t, b, i) = {t, b, i}"
+        )
     if bool(seen.all()):
         return y, None
     return y.masked_fill(~seen, 0), seen.mT.contiguous()
@@ -145,8 +193,9 @@ def measurements(model: StateSpace, y: Tensor, mask: Tensor | None) -> tuple[Ten
 def _gains(model: StateSpace, ok: list[Tensor | None], G: int) -> list[Gain]:
     """The covariance recursion; ok[t]: None, (p,) or (p, G)."""
     T = len(ok)
-    A, C, Q, R = (over_time(X, T) for X in (model.A, model.C, model.Q, model.R))
-    P = model.P if model.P.dim() == 2 else model.P.permute(1, 2, 0).contiguous()
+    A, C, Q, R = (over_time(X.double(), T) for X in (model.A, model.C, model.Q, model.R))
+    P = model.P.double()
+    P = P if P.dim() == 2 else P.permute(1, 2, 0).contiguous()
     if P.dim() == 3 and P.shape[2] == 1:
         P = P[:, :, 0]
     if G > 1 and P.dim() == 2:
@@ -188,7 +237,8 @@ def _is_settled(P: Tensor, before: Tensor, K: Tensor, model: StateSpace, steps: 
     """
     if not is_rounding(P, before):
         return False
-    closed = model.A - model.A @ K @ model.C
+    A, C = model.A.double(), model.C.double()
+    closed = A - A @ K @ C
     left = float(torch.linalg.eigvals(closed.detach()).abs().max() ** 2)
     return left < 0.99 and (steps is None or steps * left**steps < torch.finfo(P.dtype).eps)
 
@@ -203,9 +253,25 @@ def _measure(P: Tensor, C: Tensor, R: Tensor, ok: Tensor | None, eye: Tensor) ->
         S_inv, logdet = inverse(torch.where(both, S, eye if S.dim() == 2 else eye[:, :, None]))
         S_inv = torch.where(both, S_inv, 0.0)
     K = transpose(product(S_inv, CP))
-    P = minus(P, K, CP)
-    P = minus(P, product(P, transpose(C)) - product(K, R), transpose(K))
-    return Gain(K, S_inv, logdet, P)
+    return Gain(K, S_inv, logdet, *_corrected(P, K, CP, C, R))
+
+
+def _corrected(P: Tensor, K: Tensor, CP: Tensor, C: Tensor, R: Tensor) -> tuple[Tensor, bool]:
+    """(I − KC) P (I − KC)' + K R K', by the p columns of K, and whether it is far below P.
+
+    There, rounding of P could make what is left negative: the value is a sum of squares, with a root of P. The gradient
+    is that of Joseph's form, which has one for every P.
+    """
+    once = minus(P, K, CP)
+    joseph = minus(once, product(once, transpose(C)) - product(K, R), transpose(K))
+    before, after = (X.detach().diagonal(dim1=0, dim2=1) for X in (P, joseph))
+    if not bool((before > FEW * after).any()):
+        return joseph, False
+    with torch.no_grad():
+        U, _ = root(P, P[:, :0])
+        left = minus(transpose(U), K, product(C, transpose(U)))
+        value = product(left, transpose(left)) + product(product(K, R), transpose(K))
+    return (joseph + (value - joseph).detach() if joseph.requires_grad else value), True
 
 
 def _means(
@@ -218,10 +284,11 @@ def _means(
     keeps_gradient = torch.is_grad_enabled() and any(X.requires_grad for X in (y, *vars(model).values()))
     means, innovations = Steps(T, m, keeps_gradient), Steps(T, y[0], keeps_gradient)
     for start, stop in runs(gains):
-        K = of_series(gains[start].K, group)
+        K = of_series(gains[start].K.to(m.dtype), group)
         if at_once(stop - start, m):
             AK = A[start] @ K
-            before = doubling(A[start] - AK @ C[start], AK @ y[start : stop - 1], m)
+            inputs = torch.cat((m.T[None], (AK @ y[start : stop - 1]).mT))
+            before = doubling((A[start] - AK @ C[start]).T, inputs).mT
             v = _where_seen(y[start:stop] - C[start] @ before, ok[start])
             after = before + K @ v
             innovations.fill_each(start, stop, v)
@@ -250,59 +317,21 @@ def _log_likelihood(v: Tensor, ok: list[Tensor | None], gains: list[Gain], group
     logdet = over_steps(gains, "logdet")
     wrong = (~logdet.detach().isfinite()).reshape(len(v), -1).any(1).nonzero()
     if len(wrong) > 0:
-        raise ValueError(f"S_t = C P C' + R is not positive definite at t={int(wrong[0]) + 1}: make R or P larger")
-    S_inv = over_steps(gains, "S_inv")
+        raise ValueError(
+            f"S_t = C P C' + R is not positive definite at t={int(wrong[0]) + 1}: make R larger, or P larger where it "
+            "is 0; if P is so far above R that only rounding is left, see rnnbook.filters.diffuse"
+        )
+    S_inv = over_steps(gains, "S_inv").to(v.dtype)
     if S_inv.dim() == 3:
         squares = (v * (S_inv @ v)).sum((0, 1))
     else:
         squares = (v[:, :, None] * (S_inv if group is None else S_inv[..., group]) * v[:, None]).sum((0, 1, 2))
-    logdet = logdet.sum(0)
+    logdet = logdet.sum(0).to(v.dtype)
     seen = [here for here in ok if here is not None]
     count = torch.stack(seen).sum((0, 1)).to(v) if seen else v.shape[0] * v.shape[1]
     return -0.5 * (squares + (logdet if group is None or logdet.dim() == 0 else logdet[group]) + _LOG_2_PI * count)
 
 
-def runs(gains: list[Gain]) -> list[tuple[int, int]]:
-    """Where the same gain is used without a break: pairs (start, stop)."""
-    starts = [t for t in range(len(gains)) if t == 0 or gains[t] is not gains[t - 1]]
-    return list(zip(starts, [*starts[1:], len(gains)], strict=True))
-
-
-def over_steps(gains: list[Gain], letter: str) -> Tensor:
-    """One part of the gains for t = 1..T as a tensor, time first."""
-    pieces = runs(gains)
-    distinct = torch.stack([getattr(gains[start], letter) for start, _ in pieces])
-    if len(pieces) == len(gains):
-        return distinct
-    lengths = torch.tensor([stop - start for start, stop in pieces], device=distinct.device)
-    return distinct.repeat_interleave(lengths, 0)
-
-
 def at_once(steps: int, z: Tensor) -> bool:
     """Whether a run of equal gains is worth `doubling`: a few numbers over many steps."""
     return z.numel() <= 64 and steps >= 4
-
-
-def doubling(L: Tensor, u: Tensor, z: Tensor) -> Tensor:
-    """z_0 = z and z_t = L z_{t−1} + u_t for t = 1..T; L: (n, n), u: (T, n, B), result (T + 1, n, B).
-
-    All steps at once, in log₂ T rounds: after a round with L^s every z_t holds the last 2s inputs.
-    """
-    z = torch.cat((z[None], u))
-    s = 1
-    while s < len(z):
-        z = torch.cat((z[:s], z[s:] + L @ z[:-s]))
-        L, s = L @ L, 2 * s
-    return z
-
-
-def of_series(X: Tensor, group: Tensor | None) -> Tensor:
-    """(a, b, B) from the matrices (a, b, G) of the groups; what all share stays (a, b)."""
-    return X if group is None or X.dim() == 2 else X[:, :, group]
-
-
-def by_series(X: Tensor, group: Tensor | None, B: int) -> Tensor:
-    """(T, B, a, b) from what all series share, (T, a, b), or from the groups' (T, a, b, G)."""
-    if X.dim() == 3:
-        return X[:, None].expand(-1, B, -1, -1)
-    return (X if group is None else X[..., group]).permute(0, 3, 1, 2)

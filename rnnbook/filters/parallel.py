@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from rnnbook.filters.kalman import measurements
+from rnnbook.filters.matrices import inverse, root, solve
 from rnnbook.filters.smoother import Smoothed
 from rnnbook.filters.statespace import StateSpace, with_both_axes
 
@@ -44,7 +45,7 @@ def filter(model: StateSpace, y: Tensor, mask: Tensor | None = None) -> tuple[Te
     """m: (T, B, n) and P: (T, B, n, n) of `rnnbook.filters.kalman.filter`, by a scan over time.
 
     An element (A, b, P, η, J) holds what a stretch of time does: the state after it, given the one before, is
-    N(A s + b, P), and the information that its measurements give about the one before is (η, J).
+    N(A s + b, P), and the information that its measurements give about the one before is (η, J). Computed in float64.
     Arguments and errors are those of `rnnbook.filters.kalman.filter`, but that C Q C' + R must be positive definite
     here.
     Source: Särkkä & García-Fernández 2021, Temporal parallelization of Bayesian smoothers.
@@ -52,74 +53,83 @@ def filter(model: StateSpace, y: Tensor, mask: Tensor | None = None) -> tuple[Te
     y, seen = measurements(model, y, mask)
     T, B, _ = y.shape
     model.check_sizes(T, B)
-    A, C, Q, R = (with_both_axes(X, T) for X in (model.A, model.C, model.Q, model.R))
+    A, C, Q, R = (with_both_axes(X.double(), T) for X in (model.A, model.C, model.Q, model.R))
     if seen is not None:
-        here = seen.mT.to(y)
+        here = seen.mT.to(A)
         C = here[..., None] * C
         R = here[..., None] * R * here[..., None, :] + torch.diag_embed(1 - here)
     axes = max(X.shape[1] for X in (A, C, Q, R, model.P[None] if model.P.dim() == 3 else A))
     first = (torch.arange(T, device=y.device) == 0)[:, None, None, None]
     # The first element begins from nothing: its A is 0 and its noise is the prior's.
-    Q = torch.where(first, model.P, Q)
+    Q = torch.where(first, model.P.double(), Q)
     A = torch.where(first, 0.0, A)
-    start = torch.where(first, model.m.expand(B, -1)[..., None], 0.0)
-    y = y[..., None]
+    start = torch.where(first, model.m.double().expand(B, -1)[..., None], 0.0)
+    v = y.double()[..., None] - C @ start
     S = C @ Q @ C.mT + R
-    failed = torch.linalg.cholesky_ex(S.detach()).info.reshape(T, -1).any(1).nonzero()
+    S_inv, logdet = inverse(S.movedim((-2, -1), (0, 1)).flatten(2))
+    S_inv, logdet = S_inv.permute(2, 0, 1).view(S.shape), logdet.view(S.shape[:2])
+    failed = (~logdet.detach().isfinite()).any(1).nonzero()
     if len(failed) > 0:
         raise ValueError(
             f"C Q C' + R (at t = 1: C P C' + R) is not positive definite at t={int(failed[0]) + 1}: make R larger, or "
             "use rnnbook.filters.kalman.filter, which also takes measurements without noise"
         )
-    gain = torch.linalg.solve(S, C @ Q).mT
-    told = torch.linalg.solve(S, C @ A).mT
-    I_KC = torch.eye(model.n).to(y) - gain @ C
-    b = start + gain @ (y - C @ start)
-    matrices = [X.expand(T, axes, -1, -1) for X in (I_KC @ A, I_KC @ Q, told @ C @ A)]
-    _, b, P, _, _ = associative_scan(_join_filters, (matrices[0], b, matrices[1], told @ y, matrices[2]))
-    return b[..., 0], P.expand(-1, B, -1, -1)
+    gain = Q @ C.mT @ S_inv
+    told = S_inv @ C @ A
+    I_KC = torch.eye(model.n).to(A) - gain @ C
+    P = I_KC @ Q @ I_KC.mT + gain @ R @ gain.mT
+    matrices = [X.expand(T, axes, -1, -1) for X in (I_KC @ A, P, A.mT @ C.mT @ told)]
+    parts = (matrices[0], start + gain @ v, matrices[1], told.mT @ (v + C @ start), matrices[2])
+    _, b, P, _, _ = associative_scan(_join_filters, parts)
+    return b[..., 0].to(y.dtype), P.expand(-1, B, -1, -1).to(y.dtype)
 
 
 def _join_filters(i: Elements, j: Elements) -> Elements:
+    """Two stretches as one, with W = (P_i⁻¹ + J_j)⁻¹ and V = (J_j⁻¹ + P_i)⁻¹; neither P_i nor J_j is inverted."""
     A_i, b_i, P_i, eta_i, J_i = i
     A_j, b_j, P_j, eta_j, J_j = j
-    eye = torch.eye(A_i.shape[-1]).to(A_i)
-    D = _right(A_j, eye + P_i @ J_j)
-    E = _right(A_i.mT, eye + J_j @ P_i)
+    W, V = _both(P_i, J_j), _both(J_j, P_i)
+    D = A_j - A_j @ W @ J_j
+    news = eta_j - J_j @ b_i
     return (
         D @ A_i,
-        D @ (b_i + P_i @ eta_j) + b_j,
-        D @ P_i @ A_j.mT + P_j,
-        E @ (eta_j - J_j @ b_i) + eta_i,
-        E @ J_j @ A_i + J_i,
+        A_j @ (b_i + W @ news) + b_j,
+        A_j @ W @ A_j.mT + P_j,
+        A_i.mT @ (news - J_j @ (W @ news)) + eta_i,
+        A_i.mT @ V @ A_i + J_i,
     )
 
 
-def _right(X: Tensor, Y: Tensor) -> Tensor:
-    """X Y⁻¹."""
-    result: Tensor = torch.linalg.solve(Y, X, left=False)
-    return result
+def _both(X: Tensor, Y: Tensor) -> Tensor:
+    """(X⁻¹ + Y)⁻¹ = L (I + L'YL)⁻¹ L' with X = LL', for positive semidefinite X and Y: (T, B, n, n)."""
+    X = X.movedim((-2, -1), (0, 1))
+    L = root(X, X[:, :0])[0].movedim((0, 1), (-1, -2))
+    factor = torch.linalg.cholesky(torch.eye(L.shape[-1]).to(L) + L.mT @ Y @ L)
+    Z: Tensor = torch.linalg.solve_triangular(factor, L.mT, upper=False)
+    return Z.mT @ Z
 
 
 def smooth(model: StateSpace, m: Tensor, P: Tensor) -> Smoothed:
-    """`smoother.rts` by a scan over time, backwards, from the filter's m: (T, B, n) and P: (T, B, n, n).
+    """`smoother.smooth` by a scan over time, backwards, from the filter's m: (T, B, n) and P: (T, B, n, n).
 
     An element (E, g, L) says that the state at its start, given the one after its end, is N(E s + g, L).
-    Raises RuntimeError of torch.linalg where a prediction's covariance is singular.
     Source: Särkkä & García-Fernández 2021, Temporal parallelization of Bayesian smoothers.
     """
     T = len(m)
-    A, Q = (with_both_axes(X, T)[1:] for X in (model.A, model.Q))
+    A, Q = (with_both_axes(X.double(), T)[1:] for X in (model.A, model.Q))
     shared = P.stride(1) == 0 and A.shape[1] == Q.shape[1] == 1
-    B, P = P.shape[1], P[:, :1] if shared else P
-    before = P[:-1]
-    E = torch.linalg.solve(A @ before @ A.mT + Q, A @ before).mT
-    g = m[:-1, :, :, None] - E @ A @ m[:-1, :, :, None]
-    L = before - E @ A @ before
+    B, dtype = P.shape[1], m.dtype
+    P, m = P.double()[:, :1] if shared else P.double(), m.double()[..., None]
+    before, AP = P[:-1], A @ P[:-1]
+    S, AP = (X.movedim((-2, -1), (0, 1)) for X in (AP @ A.mT + Q, AP))
+    E = solve(S, AP).movedim((0, 1), (-1, -2))
+    I_EA = torch.eye(model.n).to(P) - E @ A
+    g = I_EA @ m[:-1]
+    L = I_EA @ before @ I_EA.mT + E @ Q @ E.mT
     last = torch.zeros_like(P[:1])
-    E, g, L = (torch.cat(pair).flip(0) for pair in ((E, last), (g, m[-1:, :, :, None]), (L, P[-1:])))
+    E, g, L = (torch.cat(pair).flip(0) for pair in ((E, last), (g, m[-1:]), (L, P[-1:])))
     E, g, L = (part.flip(0) for part in associative_scan(_join_smoothers, (E, g, L)))
-    return Smoothed(g[..., 0], L.expand(-1, B, -1, -1))
+    return Smoothed(g[..., 0].to(dtype), L.expand(-1, B, -1, -1).to(dtype))
 
 
 def _join_smoothers(j: Elements, i: Elements) -> Elements:

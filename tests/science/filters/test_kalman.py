@@ -233,60 +233,8 @@ def test_float32_stays_positive_definite_over_1e5_steps():
         assert ((late - true).abs() / true.abs()).max() < 1e-3
 
 
-@pytest.mark.parametrize("missing", MISSING)
-@pytest.mark.parametrize("T", [1, 2, 7, 64, 101])
-def test_in_parallel_as_in_sequence(T, missing):
-    model, y = random_model(3, 2), data(max(T, 7), 4, 2, missing)[:T]
-    m, P = parallel.filter(model, y)
-    found = kalman.filter(model, y)
-    assert gap(m, found.m) < 1e-10
-    assert gap(P, found.P) < 1e-10
-
-
-def test_in_parallel_with_matrices_that_vary():
-    model, y = varying_model(3, 2, 9, 4), data(9, 4, 2, "anywhere")
-    m, P = parallel.filter(model, y)
-    found = kalman.filter(model, y)
-    assert gap(m, found.m) < 1e-10
-    assert gap(P, found.P) < 1e-10
-
-
-@pytest.mark.parametrize("T", [0, 1, 2, 3, 8, 13])
-def test_a_scan_is_the_running_product_in_order(T):
-    words = torch.eye(2, dtype=F64) + torch.rand(T, 2, 2, dtype=F64)
-    (products,) = parallel.associative_scan(lambda i, j: (i[0] @ j[0],), (words,))
-    running = torch.eye(2, dtype=F64)
-    assert len(products) == T
-    for word, product in zip(words, products, strict=True):
-        running = running @ word
-        assert gap(product / running, torch.ones(2, 2, dtype=F64)) < 1e-12
-
-
 E1 = torch.eye(1, dtype=F64)
 GOOD = {"A": E1, "C": E1, "Q": E1, "R": E1, "m": torch.zeros(1, dtype=F64), "P": E1}
-
-
-@pytest.mark.parametrize(
-    ("change", "error", "words"),
-    [
-        ({"A": [[1.0]]}, TypeError, "A must be a torch.Tensor, got list"),
-        ({"A": torch.ones(1, 1, dtype=torch.int64)}, TypeError, "A must be a floating-point tensor, got torch.int64"),
-        ({"Q": torch.eye(1)}, TypeError, "Q must have the dtype of A, torch.float64, got torch.float32"),
-        ({"C": torch.ones(1, 2, dtype=F64)}, ValueError, r"C must have shape \(1, 1\) or .*, got \(1, 2\)"),
-        ({"m": torch.zeros(2, dtype=F64)}, ValueError, r"m must have shape \(1\) or \(B, 1\), got \(2,\)"),
-        ({"R": -E1}, ValueError, "R must have no negative variance on its diagonal, got -1"),
-        ({"P": E1 * torch.inf}, ValueError, "P must be finite"),
-    ],
-)
-def test_a_wrong_model_is_named(change, error, words):
-    with pytest.raises(error, match=words):
-        StateSpace(**(GOOD | change))
-
-
-def test_an_asymmetric_covariance_is_named():
-    model = random_model(2, 1)
-    with pytest.raises(ValueError, match="Q must be symmetric, got entries that differ from their mirror by 1"):
-        replace(model, Q=torch.tensor([[1.0, 1.0], [0.0, 1.0]], dtype=F64))
 
 
 @pytest.mark.parametrize(
@@ -316,22 +264,3 @@ def test_a_singular_innovation_is_named_with_its_step():
     model = StateSpace(**(GOOD | {"Q": 0 * E1, "R": 0 * E1}))
     with pytest.raises(ValueError, match="S_t = C P C' \\+ R is not positive definite at t=2"):
         kalman.filter(model, torch.zeros(5, 2, 1, dtype=F64))
-
-
-def test_a_stationary_start_needs_a_stable_a():
-    with pytest.raises(ValueError, match=r"a must be within \(-1, 1\) for a stationary start, got 1.0"):
-        autoregression(1.0, 1.0, 1.0)
-
-
-def test_in_parallel_an_innovation_without_noise_is_named():
-    one, both = torch.eye(1, dtype=F64), torch.ones(2, 1, dtype=F64)
-    indefinite = StateSpace(one, both, one, torch.tensor([[1.0, 2], [2, 1]], dtype=F64), 0 * one[0], one)
-    y = data(5, 1, 2)
-    for run in (kalman.filter, parallel.filter):
-        with pytest.raises(ValueError, match="not positive definite at t=1"):
-            run(indefinite, y)
-    A, Q = torch.tensor([[1.0, 1], [0, 1]], dtype=F64), torch.diag(torch.tensor([0.0, 1], dtype=F64))
-    exact = StateSpace(A, A[1:].flip(1), Q, 0 * one, torch.zeros(2, dtype=F64), torch.eye(2, dtype=F64))
-    assert kalman.filter(exact, y[:, :, :1]).m.isfinite().all()
-    with pytest.raises(ValueError, match=r"not positive definite at t=2.*use rnnbook.filters.kalman.filter"):
-        parallel.filter(exact, y[:, :, :1])

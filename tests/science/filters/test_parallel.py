@@ -1,0 +1,61 @@
+"""The laws of the filter and the smoother parallel in time: a scan, and the same numbers as in sequence."""
+
+
+@pytest.mark.parametrize("missing", MISSING)
+@pytest.mark.parametrize("T", [1, 2, 7, 64, 101])
+def test_in_parallel_as_in_sequence(T, missing):
+    model, y = random_model(3, 2), data(max(T, 7), 4, 2, missing)[:T]
+    m, P = parallel.filter(model, y)
+    found = kalman.filter(model, y)
+    assert gap(m, found.m) < 1e-10
+    assert gap(P, found.P) < 1e-10
+
+
+def test_in_parallel_with_matrices_that_vary():
+    model, y = varying_model(3, 2, 9, 4), data(9, 4, 2, "anywhere")
+    m, P = parallel.filter(model, y)
+    found = kalman.filter(model, y)
+    assert gap(m, found.m) < 1e-10
+    assert gap(P, found.P) < 1e-10
+
+
+@pytest.mark.parametrize("T", [0, 1, 2, 3, 8, 13])
+def test_a_scan_is_the_running_product_in_order(T):
+    words = torch.eye(2, dtype=F64) + torch.rand(T, 2, 2, dtype=F64)
+    (products,) = parallel.associative_scan(lambda i, j: (i[0] @ j[0],), (words,))
+    running = torch.eye(2, dtype=F64)
+    assert len(products) == T
+    for word, product in zip(words, products, strict=True):
+        running = running @ word
+        assert gap(product / running, torch.ones(2, 2, dtype=F64)) < 1e-12
+
+
+def test_in_parallel_an_innovation_without_noise_is_named():
+    one, both = torch.eye(1, dtype=F64), torch.ones(2, 1, dtype=F64)
+    indefinite = StateSpace(one, both, one, torch.tensor([[1.0, 2], [2, 1]], dtype=F64), 0 * one[0], one)
+    y = data(5, 1, 2)
+    for run in (kalman.filter, parallel.filter):
+        with pytest.raises(ValueError, match="not positive definite at t=1"):
+            run(indefinite, y)
+    A, Q = torch.tensor([[1.0, 1], [0, 1]], dtype=F64), torch.diag(torch.tensor([0.0, 1], dtype=F64))
+    exact = StateSpace(A, A[1:].flip(1), Q, 0 * one, torch.zeros(2, dtype=F64), torch.eye(2, dtype=F64))
+    assert kalman.filter(exact, y[:, :, :1]).m.isfinite().all()
+    with pytest.raises(ValueError, match=r"not positive definite at t=2.*use rnnbook.filters.kalman.filter"):
+        parallel.filter(exact, y[:, :, :1])
+
+
+
+@pytest.mark.parametrize("missing", MISSING)
+@pytest.mark.parametrize("T", [1, 2, 64, 101])
+def test_smoothed_in_parallel_as_in_sequence(T, missing):
+    model, y = random_model(3, 2), data(max(T, 7), 4, 2, missing)[:T]
+    found = kalman.filter(model, y)
+    ours = parallel.smooth(model, *parallel.filter(model, y))
+    assert gap(ours.m, smooth(found).m) < 1e-10
+    assert gap(ours.P, smooth(found).P) < 1e-10
+
+
+def test_smoothed_in_parallel_with_matrices_that_vary():
+    model, y = varying_model(3, 2, 9, 4), data(9, 4, 2, "anywhere")
+    ours = parallel.smooth(model, *parallel.filter(model, y))
+    assert gap(ours.m, smooth(kalman.filter(model, y)).m) < 1e-10
