@@ -125,21 +125,20 @@ def semidefinite(name: str, value: object) -> Tensor:
     return given
 
 
-def floating(name: str, value: object) -> torch.dtype | None:
-    """Return `value` if it is a dtype of real floating-point numbers or None, else raise TypeError."""
-    if value is not None and not (isinstance(value, torch.dtype) and value.is_floating_point):
+def floating(name: str, value: object) -> torch.dtype:
+    """Return `value` if it is a dtype of real floating-point numbers, else raise TypeError."""
+    if not (isinstance(value, torch.dtype) and value.is_floating_point):
         raise TypeError(f"{name} must be a real floating-point dtype such as torch.float32, got {value!r}")
     return value
 
 
-def device(name: str, value: object) -> torch.device | None:
-    """Return `value` as a torch.device if it is one or names one, or None, else raise ValueError."""
-    if value is None:
-        return None
+def device(name: str, value: torch.device | str | int | None) -> torch.device:
+    """Return the device that `value` names, PyTorch's default for None, or raise ValueError where it is not there."""
     try:
-        return torch.device(cast(str, value))
-    except (RuntimeError, TypeError, ValueError):
-        raise ValueError(f"{name} must be a torch.device or its name, such as 'cpu', got {value!r}") from None
+        return torch.empty(0, device=value).device
+    except (RuntimeError, AssertionError, TypeError, ValueError, OverflowError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"{name} must be a device that is there, such as 'cpu', got {value!r} ({reason})") from None
 
 
 def _kind(value: object) -> str:
@@ -199,26 +198,3 @@ def choice(name: str, value: Word, choices: Sequence[str]) -> Word:
     if not isinstance(value, str) or value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
     return value
-
-
-def numbers(name: str, value: object) -> Tensor:
-    """Return `value` if it is a tensor of real floating-point numbers, of any shape, else raise TypeError."""
-    if not isinstance(value, Tensor):
-        raise TypeError(f"{name} must be a torch.Tensor, got {type(value).__name__}")
-    return real(name, value)
-
-
-def floating(name: str, value: object) -> torch.dtype:
-    """Return `value` if it is a dtype of real floating-point numbers, else raise TypeError."""
-    if not (isinstance(value, torch.dtype) and value.is_floating_point):
-        raise TypeError(f"{name} must be a floating-point dtype such as torch.float32, got {value!r}")
-    return value
-
-
-def device(name: str, value: torch.device | str | None) -> torch.device:
-    """Return the device that `value` names, PyTorch's default for None, or raise ValueError where it is not there."""
-    try:
-        return torch.empty(0, device=value).device
-    except (RuntimeError, AssertionError, TypeError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"{name} must be a device that is there, such as 'cpu', got {value!r} ({reason})") from None

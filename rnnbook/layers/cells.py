@@ -31,7 +31,8 @@ PHI: dict[str, Callable[[Tensor], Tensor]] = {
 
 def _weights(I: int, H: int, G: int, device: Device, dtype: torch.dtype | None) -> Weights:
     """W_x: (G·H, I), W_h: (G·H, H), b: (G·H,), each entry uniform on (−1/√H, 1/√H) as in `torch.nn`."""
-    place, kind, bound = expect.device("device", device), expect.floating("dtype", dtype), H**-0.5
+    place, bound = expect.device("device", device), H**-0.5
+    kind = torch.get_default_dtype() if dtype is None else expect.floating("dtype", dtype)
 
     def draw(*shape: int) -> nn.Parameter:
         return nn.Parameter(torch.empty(shape, device=place, dtype=kind).uniform_(-bound, bound))

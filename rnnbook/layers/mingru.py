@@ -39,7 +39,8 @@ class MinGRU(nn.Module):
         super().__init__()
         self.I, self.H = expect.positive("I", I), expect.positive("H", H)
         self.candidate = expect.choice("candidate", candidate, ["linear", "positive"])
-        place, kind, bound = expect.device("device", device), expect.floating("dtype", dtype), self.I**-0.5
+        place, bound = expect.device("device", device), self.I**-0.5
+        kind = torch.get_default_dtype() if dtype is None else expect.floating("dtype", dtype)
         W_x = torch.empty(2 * self.H, self.I, device=place, dtype=kind)
         self.W_x = nn.Parameter(W_x.uniform_(-bound, bound))
         self.b = nn.Parameter(W_x.new_empty(2 * self.H).uniform_(-bound, bound))

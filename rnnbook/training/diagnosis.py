@@ -47,7 +47,7 @@ def flow_ratio(norms: Tensor) -> tuple[float, float]:
     one vector. For a loss at the last step alone. −1/ln base is the number of steps after which a share 1/e is
     left. Raises ValueError for T < 2 and where no gradient arrives at h_T.
     """
-    if expect.finite("norms", expect.numbers("norms", norms)).dim() == 1:
+    if expect.finite("norms", expect.real("norms", norms)).dim() == 1:
         norms = norms[:, None]
     expect.tensor("norms", norms, [("T+1", None), ("B", None)], like=norms)
     if bool((norms < 0).any()):
@@ -66,7 +66,7 @@ def saturation(h: Tensor, at: float = 0.99) -> float:
     """The share of the states h: (T, B, H) of tanh units with |h| > at, where φ' = 1 − h² < 1 − at²."""
     if not 0 <= expect.number("at", at) < 1:
         raise ValueError(f"at must be within 0 <= at < 1, got {at}")
-    if expect.finite("h", expect.numbers("h", h)).numel() == 0:
+    if expect.finite("h", expect.real("h", h)).numel() == 0:
         raise ValueError(f"h must have at least one entry, got shape {tuple(h.shape)}")
     return float((h.abs() > at).double().mean())
 

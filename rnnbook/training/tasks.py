@@ -227,7 +227,7 @@ def mse(o: Tensor, y: Tensor) -> Tensor:
 
     Raises TypeError for other than real floating-point numbers, ValueError for shapes or devices that differ.
     """
-    expect.numbers("o", o), expect.numbers("y", y)
+    expect.real("o", o), expect.real("y", y)
     if o.shape != y.shape:
         raise ValueError(f"o and y must have the same shape, got o {tuple(o.shape)} and y {tuple(y.shape)}")
     _on_one_device(o, y)
@@ -240,7 +240,7 @@ def cross_entropy(o: Tensor, y: Tensor) -> Tensor:
     o: (…, K), before the softmax; y: (…), whole numbers in 0..K−1. Raises TypeError for other numbers, ValueError
     for other shapes, for a y outside of 0..K−1 and where y is empty.
     """
-    expect.numbers("o", o)
+    expect.real("o", o)
     if not isinstance(y, Tensor) or y.dtype not in (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64):
         got = y.dtype if isinstance(y, Tensor) else type(y).__name__
         raise TypeError(f"y must be a torch.Tensor of whole numbers, got {got}")
