@@ -112,11 +112,11 @@ def norm_bound(W_h: Tensor, n: int, slope: float = 1.0) -> float:
     σ_max this would be neither a bound nor a rate: W_h = [[1.5, −1.5], [1.5, −1.5]] has W_h² = 0, and at the
     fixed point h = (0, 1) of the tanh network with b = (1.5, 21.5) the product of 20 Jacobians has norm 4702.6.
     """
-    expect.tensor("W_h", W_h, [("H", None), ("H", None)], like=W_h)
-    expect.positive("n", n)
-    if not slope >= 0:
+    expect.square("W_h", W_h, "H")
+    n, slope = expect.positive("n", n), expect.number("slope", slope)
+    if slope < 0:
         raise ValueError(f"slope must be at least 0, got {slope}")
-    return float((slope * torch.linalg.matrix_norm(W_h.detach(), 2).double()) ** n)  # ∞ rather than an overflow
+    return float((slope * torch.linalg.matrix_norm(W_h.detach().double(), 2)) ** n)  # ∞ rather than an overflow
 
 
 def lyapunov(J: Iterable[Tensor], *, burn_in: int = 0, count: int | None = None) -> Tensor:
@@ -131,14 +131,17 @@ def lyapunov(J: Iterable[Tensor], *, burn_in: int = 0, count: int | None = None)
     Source: Benettin, Galgani, Giorgilli & Strelcyn 1980, Lyapunov characteristic exponents for smooth dynamical
     systems and for Hamiltonian systems; a method for computing all of them. Part 1.
     """
-    if not isinstance(burn_in, int) or burn_in < 0:
-        raise ValueError(f"burn_in must be a whole number of at least 0, got {burn_in!r}")
+    burn_in = expect.whole("burn_in", burn_in)
+    if not isinstance(J, Iterable):
+        raise TypeError(f"J must be a tensor or one matrix after the other, got {type(J).__name__}")
     Q: Tensor | None = None
     total, steps = torch.zeros(()), 0
     for steps, J_t in enumerate(J, start=1):
         if Q is None:
             Q = _frame(J_t, count)
             total = torch.zeros_like(Q[:, 0])
+        B, n = Q.shape[:2]
+        expect.finite(f"J_{steps}", expect.tensor(f"J_{steps}", J_t, [("B", B), ("n", n), ("n", n)], like=Q))
         Q, R = torch.linalg.qr(J_t @ Q)
         diagonal = R.diagonal(dim1=-2, dim2=-1)
         Q = Q * torch.where(diagonal < 0, -1.0, 1.0)[:, None, :]
@@ -151,9 +154,8 @@ def lyapunov(J: Iterable[Tensor], *, burn_in: int = 0, count: int | None = None)
 
 def _frame(J_t: Tensor, count: int | None) -> Tensor:
     """The first `count` unit vectors for each sequence: (B, n, count)."""
-    expect.tensor("J_t", J_t, [("B", None), ("n", None), ("n", None)], like=J_t)
+    expect.real("J_1", expect.tensor("J_1", J_t, [("B", None), ("n", None), ("n", None)], like=J_t))
     B, n = J_t.shape[:2]
-    expect.tensor("J_t", J_t, [("B", B), ("n", n), ("n", n)], like=J_t)
     if count is not None and expect.positive("count", count) > n:
         raise ValueError(f"count must be within 1..n={n}, got {count}")
     return torch.eye(n, count or n, dtype=J_t.dtype, device=J_t.device).repeat(B, 1, 1)
@@ -163,6 +165,7 @@ def _check_jacobians(J: Tensor) -> None:
     expect.tensor("J", J, [("T", None), ("B", None), ("n", None), ("n", None)], like=J)
     T, B, n, _ = J.shape
     expect.tensor("J", J, [("T", T), ("B", B), ("n", n), ("n", n)], like=J)
+    expect.finite("J", expect.real("J", J))
 
 
 def _begin(model: Model, x: Tensor, state: State | None) -> tuple[Step, tuple[Tensor, ...]]:
@@ -172,7 +175,7 @@ def _begin(model: Model, x: Tensor, state: State | None) -> tuple[Step, tuple[Te
     step: Any = model.cell if isinstance(model, Recurrent) else model
     if not callable(step):
         raise TypeError(f"model must be a Recurrent, a cell or a step function, got {type(model).__name__}")
-    expect.tensor("x", x, [("T", None), ("B", None), ("I", None)], like=x)
+    expect.finite("x", expect.real("x", expect.tensor("x", x, [("T", None), ("B", None), ("I", None)], like=x)))
     own = isinstance(step, nn.Module) and hasattr(step, "initial_state")
     if state is None and not own:
         raise ValueError("state must be given: a step function has none of its own to begin with")

@@ -10,14 +10,10 @@ import torch
 from torch import Tensor
 
 from rnnbook import _expect as expect
+from rnnbook.dynamics.modes import eigenvalues, matrix, spectral_radius
 
 LONGEST = 100_000  # powers that `transient_peak` tries; 100 000 steps suffice up to a spectral radius near 0.9999
 CELLS = 200_000  # rectangles that `kreiss` looks at before it gives up
-
-
-def spectral_radius(W: Tensor) -> float:
-    """ρ(W) = max |λ|, for W: (n, n)."""
-    return float(torch.linalg.eigvals(_square(W)).abs().max())
 
 
 def power_norms(W: Tensor, n: int) -> Tensor:
@@ -30,16 +26,17 @@ def gelfand(W: Tensor, n: int) -> Tensor:
 
     Computed from logarithms, so that no power overflows or is lost. Source: Gelfand 1941, Normierte Ringe.
     """
-    expect.positive("n", n)
-    k = torch.arange(1, n + 1, dtype=torch.float64, device=W.device)
-    return (_log_power_norms(W, n)[1:] / k).exp()
+    logs = _log_power_norms(W, expect.positive("n", n))[1:]
+    return (logs / torch.arange(1, n + 1, dtype=logs.dtype, device=logs.device)).exp()
 
 
 def _log_power_norms(W: Tensor, n: int) -> Tensor:
     """log ‖W^k‖ for k = 0..n, −∞ from where the power is zero."""
-    W = _square(W)
-    if n != 0:
-        expect.positive("n", n)
+    W = _filled("W", W)
+    n = expect.whole("n", n)
+    unit = float(W.abs().max())  # W may be so large that its square is beyond all numbers
+    if unit > 0:
+        W = W / unit
     logs = torch.full((n + 1,), -math.inf, dtype=torch.float64, device=W.device)
     logs[0], scale = 0.0, 0.0
     power = torch.eye(len(W), dtype=W.dtype, device=W.device)
@@ -48,7 +45,7 @@ def _log_power_norms(W: Tensor, n: int) -> Tensor:
         norm = float(torch.linalg.matrix_norm(power, 2))
         if norm == 0:
             break
-        scale += math.log(norm)
+        scale += math.log(norm) + math.log(unit)
         power = power / norm
         logs[k] = scale
     return logs
@@ -61,14 +58,14 @@ def transient_peak(W: Tensor) -> tuple[int, float]:
     for certain. A normal W with ρ < 1 has (0, 1). Raises ValueError where ρ(W) ≥ 1, since then no power is
     below 1, and where LONGEST powers are too few; `power_norms` gives as many as are asked for.
     """
-    W = _square(W)
+    W = _filled("W", W)
     rho = spectral_radius(W)
     if rho >= 1:
         raise ValueError(f"W must have a spectral radius below 1 for its powers to have a peak, got {rho:.6g}")
     best, where = 1.0, 0
     power = torch.eye(len(W), dtype=W.dtype, device=W.device)
     for n in range(1, LONGEST + 1):
-        power = W @ power
+        power = expect.finite("the power of W", W @ power)
         norm = float(torch.linalg.matrix_norm(power, 2))
         if norm < 1:
             return where, best
@@ -84,8 +81,8 @@ def henrici(W: Tensor) -> float:
     Source: Henrici 1962, Bounds for iterates, inverses, spectral variation and fields of values of non-normal
     matrices.
     """
-    W = _square(W)
-    squares = torch.linalg.eigvals(W).abs().square().sum()
+    W = _filled("W", W)
+    squares = eigenvalues("W", W).abs().square().sum()
     return math.sqrt(max(0.0, float(W.abs().square().sum() - squares)))
 
 
@@ -103,9 +100,10 @@ def kreiss(W: Tensor, *, tolerance: float = 0.05) -> float:
     Source: Kreiss 1962, Über die Stabilitätsdefinition für Differenzengleichungen die partielle
     Differentialgleichungen approximieren; Trefethen & Embree 2005, Spectra and pseudospectra.
     """
-    if not 0 < tolerance < 1:
+    tolerance = expect.number("tolerance", tolerance, above=0)
+    if not tolerance < 1:
         raise ValueError(f"tolerance must be within 0 < tolerance < 1, got {tolerance}")
-    W = _square(W)
+    W = _filled("W", W)
     if float(torch.linalg.matrix_norm(W, 2)) <= 1 + 1e-12:
         return 1.0
     rho = spectral_radius(W)
@@ -189,22 +187,23 @@ def euler_limit(A: Tensor | complex) -> float:
     Re λ ≥ 0: then no step is small enough, and for Re λ = 0 the method grows though h' = Ah does not.
     A: (n, n), or one number λ.
     """
-    eigenvalues = (
-        torch.linalg.eigvals(_square(A))
-        if isinstance(A, Tensor)
-        else torch.tensor([complex(A)], dtype=torch.complex128)
-    )
-    if bool((eigenvalues.real >= 0).any()):
+    if not isinstance(A, Tensor):
+        try:
+            A = torch.tensor([[complex(A)]], dtype=torch.complex128)
+        except (TypeError, ValueError):
+            raise TypeError(f"A must be a torch.Tensor or one number, got {A!r:.60}") from None
+    rates = eigenvalues("A", _filled("A", A))
+    if bool((rates.real >= 0).any()):
         return 0.0
-    return float((-2 * eigenvalues.real / eigenvalues.abs().square()).min())
+    # A unit keeps |λ|² within the numbers there are.
+    unit = rates.abs().max()
+    rates = rates / unit
+    return float((-2 * rates.real / rates.abs().square()).min() / unit)
 
 
-def _square(W: Tensor) -> Tensor:
+def _filled(name: str, W: Tensor) -> Tensor:
     """W in double precision, if it is a finite square matrix of at least one row."""
-    expect.tensor("W", W, [("n", None), ("n", None)], like=W)
-    expect.tensor("W", W, [("n", W.shape[0]), ("n", W.shape[0])], like=W)
+    W = matrix(name, W)
     if len(W) == 0:
-        raise ValueError("W must have at least one row, got none")
-    if not bool(torch.isfinite(W).all()):
-        raise ValueError("W must be finite, got entries that are infinite or not a number")
-    return W.detach().to(torch.complex128 if W.is_complex() else torch.float64)
+        raise ValueError(f"{name} must have at least one row, got none")
+    return W.detach()

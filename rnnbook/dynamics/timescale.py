@@ -25,7 +25,7 @@ def time_constant(f: Value, dt: float = 1.0) -> Value:
     Raises ValueError for f outside 0..1 and dt not above 0.
     """
     _within("f", f, 0, 1)
-    _above_zero("dt", dt)
+    dt = expect.number("dt", dt, above=0)
     if isinstance(f, Tensor):
         return dt / f.log().abs()
     return math.inf if f == 1 else 0.0 if f == 0 else -dt / math.log(f)
@@ -34,7 +34,7 @@ def time_constant(f: Value, dt: float = 1.0) -> Value:
 def gate(tau: Value, dt: float = 1.0) -> Value:
     """f = exp(−Δt/τ), the gate that has the time constant τ; the inverse of `time_constant`."""
     _above_zero("tau", tau)
-    _above_zero("dt", dt)
+    dt = expect.number("dt", dt, above=0)
     if isinstance(tau, Tensor):
         return (-dt / tau).exp()
     return math.exp(-dt / tau)
@@ -80,6 +80,7 @@ def gate_bias(f: Value) -> Value:
 
 def gate_of_bias(b: Value) -> Value:
     """f = σ(b) = 1/(1 + e^{−b}), the inverse of `gate_bias`."""
+    _within("b", b, -math.inf, math.inf)
     if isinstance(b, Tensor):
         return b.sigmoid()
     e = math.exp(-abs(b))
@@ -98,12 +99,17 @@ def leaky_integrator(
     """
     expect.choice("method", method, ["exact", "euler"])
     _above_zero("tau", tau)
-    _above_zero("dt", dt)
+    dt = expect.number("dt", dt, above=0)
     if not isinstance(x, Tensor) or x.dim() == 0:
         raise TypeError(f"x must be a tensor with time first, got {x!r}")
     if not (x.is_floating_point() or x.is_complex()):
         raise TypeError(f"x must be of a floating-point dtype, got {x.dtype}; give x.double()")
+    expect.finite("x", x)
     steps = dt / torch.as_tensor(tau, dtype=x.dtype, device=x.device)
+    sizes = tuple(x.shape[1:])
+    own = sizes[max(0, len(sizes) - steps.dim()) :]
+    if steps.dim() > len(sizes) or any(size not in (1, H) for size, H in zip(steps.shape, own, strict=True)):
+        raise ValueError(f"tau must broadcast against x[0] of shape {sizes}, got {tuple(steps.shape)}")
     kept, taken = ((-steps).exp(), -torch.expm1(-steps)) if method == "exact" else (1 - steps, steps)
     if h_0 is None:
         h = torch.zeros_like(x[0]) if len(x) > 0 else x.new_zeros(x.shape[1:])
@@ -156,9 +162,9 @@ def ornstein_uhlenbeck(
     x_t = f x_{t−1} + √(1−f²) ξ_t, f = exp(−Δt/τ), ξ_t ~ N(0, 1): exact for any Δt. Its autocorrelation at lag
     k is f^k. Source: Uhlenbeck & Ornstein 1930, On the theory of the Brownian motion.
     """
-    expect.positive("T", T)
-    expect.positive("B", B)
-    f = gate(float(tau), dt)
+    T, B = expect.positive("T", T), expect.positive("B", B)
+    tau, dt = expect.number("tau", tau, above=0), expect.number("dt", dt, above=0)
+    f = gate(tau, dt)
     noise = torch.randn(T, B, generator=generator, dtype=torch.float64)
     noise[1:] *= math.sqrt(-math.expm1(-2 * dt / tau))
     x = [noise[0]]
@@ -173,13 +179,14 @@ def autocorrelation(x: Tensor, n: int, mean: float | None = None) -> Tensor:
     x: (T, B) or (T,), n < T; m: the mean where it is known, else that of each sequence. Either way the
     estimate at lag k is too small by about k/T, and with an estimated mean by some 2τ/(TΔt) more.
     """
-    x = _sample(x)
-    rounding = 4 * torch.finfo(x.dtype).eps * x.abs().max()
-    if n != 0 and expect.positive("n", n) >= len(x):
+    x, unit = _sample(x)
+    mean = None if mean is None else expect.number("mean", mean) / unit
+    n = expect.whole("n", n)
+    if n >= len(x):
         raise ValueError(f"n must be below T={len(x)}, got {n}")
     x = x - (x.mean(0) if mean is None else mean)
     total = x.square().sum()
-    if not total > x.numel() * rounding**2:  # what centring leaves of a constant
+    if not total > x.numel() * (4 * torch.finfo(x.dtype).eps) ** 2:  # what centring leaves of a constant
         raise ValueError("x must vary: its autocorrelation is not defined for a constant")
     return torch.stack([(x[: len(x) - k] * x[k:]).sum() / total for k in range(n + 1)])
 
@@ -190,11 +197,9 @@ def tau_of_autocorrelation(r: Tensor, dt: float = 1.0, *, down_to: float = 0.1) 
     r: (n+1,) with r_0 = 1, used from lag 1 up to the last lag before it first falls below `down_to`; what is
     below is noise in a sample. Raises ValueError where not even r_1 reaches it.
     """
-    _above_zero("dt", dt)
+    dt = expect.number("dt", dt, above=0)
     _within("down_to", down_to, 0, 1)
-    expect.tensor("r", r, [("n+1", None)], like=r)
-    if bool(r.isnan().any()):
-        raise ValueError(f"r must hold numbers, got NaN at lag {int(r.isnan().nonzero()[0])}")
+    expect.finite("r", expect.real("r", expect.tensor("r", r, [("n+1", None)], like=r)))
     low = (r < max(down_to, torch.finfo(torch.float64).tiny)).nonzero()
     last = int(low[0]) if len(low) > 0 else len(r)
     if last < 2:
@@ -212,14 +217,16 @@ def tau_of_sample(x: Tensor, dt: float = 1.0, mean: float = 0.0) -> tuple[float,
     x must have the mean `mean` and no noise of observation, which would lower f̂. Raises ValueError where f̂ is not
     within 0 < f̂ < 1.
     """
-    _above_zero("dt", dt)
-    x = _sample(x) - mean
+    dt = expect.number("dt", dt, above=0)
+    x, unit = _sample(x)
+    x = x - expect.number("mean", mean) / unit
     if len(x) < 2:
         raise ValueError(f"x must have at least T=2 steps, got {len(x)}")
     f = float((x[1:] * x[:-1]).sum() / x[:-1].square().sum())
     if not 0 < f < 1:
         raise ValueError(f"x must decay, its estimated factor per step must be within 0 < f < 1, got {f:.6g}")
-    error = dt * math.sqrt((1 - f * f) / x[1:].numel()) / (f * math.log(f) ** 2)
+    # (1−f)(1+f) keeps the digits that 1 − f² loses near f = 1.
+    error = dt * math.sqrt((1 - f) * (1 + f) / x[1:].numel()) / (f * math.log(f) ** 2)
     return time_constant(f, dt), error
 
 
@@ -229,33 +236,44 @@ def _bias(cell: nn.Module) -> Tensor:
     return b
 
 
-def _sample(x: Tensor) -> Tensor:
-    """x as (T, B) in float64."""
+def _sample(x: Tensor) -> tuple[Tensor, float]:
+    """x as (T, B) in float64 and in units of its largest entry, so that no square under- or overflows; that unit."""
     if isinstance(x, Tensor) and x.dim() == 1:
         x = x[:, None]
-    return expect.tensor("x", x, [("T", None), ("B", None)], like=x).double()
+    x = expect.finite("x", expect.real("x", expect.tensor("x", x, [("T", None), ("B", None)], like=x))).double()
+    if x.numel() == 0:
+        raise ValueError(f"x must have at least one step and one sequence, got shape {tuple(x.shape)}")
+    unit = float(x.abs().max()) or 1.0
+    return x / unit, unit
 
 
 def _log(value: Value) -> Value:
     return value.log() if isinstance(value, Tensor) else math.log(value)
 
 
-def _exact(value: float | Tensor) -> Tensor:
+def _exact(name: str, value: float | Tensor) -> Tensor:
     """The value as a tensor; a number keeps all its digits, which float32 would not."""
-    return value if isinstance(value, Tensor) else torch.tensor(value, dtype=torch.float64)
+    if isinstance(value, Tensor) and not (value.is_complex() or value.dtype == torch.bool):
+        return value
+    if isinstance(value, Tensor | bool | str | bytes):
+        raise TypeError(f"{name} must be a real number, got {value!r:.60}")
+    try:
+        return torch.tensor(float(value), dtype=torch.float64)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a real number or a tensor, got {value!r:.60}") from None
 
 
 def _within(name: str, value: float | Tensor, low: float, high: float) -> None:
-    value_ = _exact(value)
-    if not bool(((value_ >= low) & (value_ <= high)).all()):
+    exact = _exact(name, value)
+    if not bool(((exact >= low) & (exact <= high)).all()):
         raise ValueError(f"{name} must be within {low}..{high}, got {value}")
 
 
 def _above_zero(name: str, value: float | Tensor) -> None:
-    if not bool((_exact(value) > 0).all()):
+    if not bool((_exact(name, value) > 0).all()):
         raise ValueError(f"{name} must be greater than 0, got {value}")
 
 
 def _check_longest(T_max: float) -> None:
-    if not 2 <= T_max < math.inf:
+    if not 2 <= float(_exact("T_max", T_max)) < math.inf:
         raise ValueError(f"T_max must be at least 2 and finite, got {T_max}")

@@ -17,7 +17,7 @@ from rnnbook.dynamics.flow import (
     norm_bound,
     products,
 )
-from rnnbook.dynamics.nonnormal import spectral_radius
+from rnnbook.dynamics.modes import spectral_radius
 from rnnbook.layers.cells import GRU, LSTM, Elman, LayerNormElman, LayerNormLSTM, Leaky
 from rnnbook.layers.orthogonal import orthogonal
 from rnnbook.layers.recurrent import Bidirectional, Recurrent, Stacked
@@ -416,11 +416,11 @@ def test_bad_input_is_named():
         bounds(J[..., :3])
     with pytest.raises(ValueError, match="J must have more than burn_in=5 steps, got 5"):
         lyapunov(J, burn_in=5)
-    with pytest.raises(ValueError, match="burn_in must be a whole number of at least 0, got -1"):
+    with pytest.raises(ValueError, match="burn_in must be at least 0, got -1"):
         lyapunov(J, burn_in=-1)
     with pytest.raises(ValueError, match=r"count must be within 1\.\.n=8, got 9"):
         lyapunov(J, count=9)
-    with pytest.raises(ValueError, match="slope must be at least 0, got nan"):
+    with pytest.raises(ValueError, match="slope must be a finite number, got nan"):
         norm_bound(J[0, 0], 3, math.nan)
 
 

@@ -7,13 +7,13 @@ import pytest
 import torch
 from drawn import F64
 
+from rnnbook.dynamics.modes import spectral_radius
 from rnnbook.dynamics.nonnormal import (
     euler_limit,
     gelfand,
     henrici,
     kreiss,
     power_norms,
-    spectral_radius,
     transient_peak,
 )
 
@@ -173,11 +173,11 @@ def test_euler_is_stable_below_its_limit_and_not_above():
 
 def test_bad_input_is_named():
     for function in (spectral_radius, henrici, kreiss, transient_peak, euler_limit):
-        with pytest.raises(ValueError, match=r"W must have shape \(n, n\) = \(2, 2\), got \(2, 3\)"):
+        with pytest.raises(ValueError, match=r"[WA] must have shape \(n, n\), got \(2, 3\)"):
             function(torch.zeros(2, 3))
-        with pytest.raises(ValueError, match="W must be finite"):
+        with pytest.raises(ValueError, match=r"[WA] must be finite, got nan at"):
             function(torch.tensor([[math.nan]]))
-        with pytest.raises(ValueError, match="W must have at least one row"):
+        with pytest.raises(ValueError, match=r"[WA] must have at least one row"):
             function(torch.zeros(0, 0))
     with pytest.raises(TypeError, match=r"W must be a torch\.Tensor, got list"):
         henrici([[1.0]])
