@@ -24,11 +24,12 @@ class MarkovChain:
     transition: Tensor
 
     def __post_init__(self) -> None:
+        expect.tensor("prior", self.prior, [("K", None)], like=self.prior)
+        K = len(self.prior)
+        if K == 0:
+            raise ValueError("prior must have at least one state, got K=0")
         for name, X, axes in (("prior", self.prior, 1), ("transition", self.transition, 2)):
-            if not isinstance(X, Tensor) or not X.is_floating_point():
-                got = X.dtype if isinstance(X, Tensor) else type(X).__name__
-                raise TypeError(f"{name} must be a floating-point torch.Tensor, got {got}")
-            expect.tensor(name, X, [("K", len(self.prior))] * axes, like=self.prior)
+            expect.finite(name, expect.real(name, expect.tensor(name, X, [("K", K)] * axes, like=self.prior)))
             if bool((X < 0).any()):
                 raise ValueError(f"{name} must hold probabilities of at least 0, got {X.min().item():.6g}")
             off = (X.sum(-1) - 1).detach().abs()
@@ -58,32 +59,68 @@ def forward_backward(chain: MarkovChain, log_b: Tensor) -> Posterior:
     Both are kept as distributions over the states, and sums of exponentials are taken about their largest term,
     so that nothing underflows and no digits are lost however long the series; −∞ marks the impossible. Zeros in
     log_b say nothing, which is how a missing measurement is written.
-    Raises ValueError where a series is impossible under the chain. Source: Rabiner 1989, A tutorial on hidden
-    Markov models and selected applications in speech recognition.
+    Everything is differentiable. Where a probability of the chain is 0, the likelihood has the slope that plain
+    probabilities give, at most the largest number of the dtype; the posteriors' slope there is taken as 0, which is
+    right wherever a zero stays one, as behind a softmax.
+    Raises ValueError for NaN and +∞ and where a series is impossible under the chain.
+    Source: Rabiner 1989, A tutorial on hidden Markov models and selected applications in speech recognition.
     """
-    expect.tensor("log_b", log_b, [("T", None), ("B", None), ("K", len(chain.prior))], like=chain.prior)
-    if len(log_b) == 0:
-        raise ValueError("log_b must have at least one step, got T=0")
-    log_a = chain.transition.log()
+    _require_evidence(chain, log_b)
+    log_prior, log_a = _log(chain.prior), _log(chain.transition)
     # α and β are kept as distributions over the states: sums that grow with T would lose digits.
     alpha, told = [], []
-    ahead = chain.prior.log().expand(log_b.shape[1], -1)
+    ahead = log_prior.expand(log_b.shape[1], -1)
     for b_t in log_b:
         joint = b_t + ahead
         told.append(joint.logsumexp(1))
         alpha.append(joint - told[-1][:, None])
         ahead = _logsumexp(alpha[-1][:, :, None] + log_a, 1)
-    log_likelihood = torch.stack(told).sum(0)
-    impossible = (~log_likelihood.detach().isfinite()).nonzero()
-    if len(impossible) > 0:
-        raise ValueError(f"log_b of series {int(impossible[0])} has probability 0 under the chain, or is not finite")
+    _require_possible(torch.stack(told))
     beta = [torch.zeros_like(log_b[0])]
     for b_t in log_b[1:].flip(0):
         beta.append(_logsumexp(log_a + (b_t + beta[-1]).log_softmax(1)[:, None, :], 2))
     log_alpha, log_beta = torch.stack(alpha), torch.stack(beta[::-1])
     joint = log_alpha[:-1, :, :, None] + log_a + (log_b[1:] + log_beta[1:])[:, :, None, :]
     pairs = joint.flatten(2).softmax(2).view_as(joint)
+    first = log_b[0] + log_beta[0]
+    slopes = (first - _logsumexp(first + log_prior, 1)[:, None]).detach().exp()
+    log_likelihood = torch.stack(told).sum(0) + _slope_at_zero(chain.prior, slopes)
+    if len(log_b) > 1:
+        joint = log_alpha[:-1, :, :, None] + (log_b[1:] + log_beta[1:])[:, :, None, :]
+        slopes = (joint - (joint + log_a).flatten(2).logsumexp(2)[:, :, None, None]).detach().exp().sum(0)
+        log_likelihood = log_likelihood + _slope_at_zero(chain.transition, slopes)
     return Posterior(log_alpha.exp(), (log_alpha + log_beta).softmax(2), pairs, log_likelihood)
+
+
+def _require_evidence(chain: MarkovChain, log_b: Tensor) -> None:
+    if not isinstance(chain, MarkovChain):
+        raise TypeError(f"chain must be a MarkovChain, got {type(chain).__name__}")
+    expect.tensor("log_b", log_b, [("T", None), ("B", None), ("K", len(chain.prior))], like=chain.prior)
+    if len(log_b) == 0:
+        raise ValueError("log_b must have at least one step, got T=0")
+    wrong = (log_b.isnan() | (log_b == math.inf)).nonzero()
+    if len(wrong) > 0:
+        t, b, k = wrong[0].tolist()
+        raise ValueError(f"log_b must hold log densities below inf, got {log_b[t, b, k].item()} at {(t, b, k)}")
+
+
+def _require_possible(told: Tensor) -> None:
+    """ValueError unless every step of every series has a probability; told: (T, B), log p(y_t | y_1..y_{t−1})."""
+    impossible = (~told.detach().isfinite()).T.nonzero()
+    if len(impossible) > 0:
+        b, t = impossible[0].tolist()
+        raise ValueError(f"log_b of series {b} has probability 0 under the chain from t={t + 1} on")
+
+
+def _log(p: Tensor) -> Tensor:
+    """log p, −∞ with gradient 0 where p is 0."""
+    return p.masked_fill(p == 0, 1.0).log().masked_fill(p == 0, -math.inf)
+
+
+def _slope_at_zero(p: Tensor, slopes: Tensor) -> Tensor:
+    """Zeros, (B,), that have the gradient slopes: (B, …) with respect to those probabilities p: (…) which are 0."""
+    largest = torch.finfo(p.dtype).max / len(slopes)
+    return (torch.where(p == 0, slopes.clamp(max=largest), 0.0) * (p - p.detach())).flatten(1).sum(1)
 
 
 def _logsumexp(x: Tensor, dim: int) -> Tensor:
@@ -95,19 +132,21 @@ def _logsumexp(x: Tensor, dim: int) -> Tensor:
 def viterbi(chain: MarkovChain, log_b: Tensor) -> tuple[Tensor, Tensor]:
     """The likeliest path of states, (T, B), and the logarithm of its joint probability with the data, (B,).
 
-    log_b as for `forward_backward`; of equally likely states the first is taken.
+    log_b as for `forward_backward`, and refused where that refuses it; of equally likely states the first is taken.
     Source: Rabiner 1989, A tutorial on hidden Markov models and selected applications in speech recognition.
     """
-    expect.tensor("log_b", log_b, [("T", None), ("B", None), ("K", len(chain.prior))], like=chain.prior)
-    if len(log_b) == 0:
-        raise ValueError("log_b must have at least one step, got T=0")
-    log_a = chain.transition.log()
-    best, came_from = chain.prior.log() + log_b[0], []
+    _require_evidence(chain, log_b)
+    log_a = _log(chain.transition)
+    best, came_from, told = _log(chain.prior) + log_b[0], [], []
     for b_t in log_b[1:]:
-        best, origin = (best[:, :, None] + log_a).max(1)
+        # The best so far goes to zero: a sum that grows with T would lose the digits that tell paths apart.
+        told.append(best.amax(1))
+        best, origin = ((best - told[-1][:, None])[:, :, None] + log_a).max(1)
         best = best + b_t
         came_from.append(origin)
-    score, state = best.max(-1)
+    last, state = best.max(-1)
+    _require_possible(torch.stack((*told, last)))
+    score = torch.stack((*told, last)).sum(0)
     path = [state]
     for origin in reversed(came_from):
         path.append(origin.gather(1, path[-1][:, None])[:, 0])
@@ -131,8 +170,9 @@ def noisy_chain(
     x_t = s_t − (K−1)/2 + v_t, v_t ~ N(0, spread²). Returns x: (T, B, 1) and the states s: (T, B).
     Baseline (cross-entropy): of who sees x_t alone. Floors: of `forward_backward` with `noisy_chain_model`.
     """
-    _check_chain(K, stay, spread)
-    jumps = torch.rand(expect.positive("T", T), expect.positive("B", B), generator=generator) >= stay
+    K = _check_chain(K, stay, spread)
+    T, B = expect.positive("T", T), expect.positive("B", B)
+    jumps = torch.rand(T, B, generator=generator) >= stay
     moves = torch.where(jumps, torch.randint(1, K, (T, B), generator=generator), 0)
     moves[0] = torch.randint(K, (B,), generator=generator)
     s = moves.cumsum(0) % K
@@ -142,18 +182,20 @@ def noisy_chain(
 
 def noisy_chain_model(x: Tensor, *, K: int = 3, stay: float = 0.9, spread: float = 0.8) -> tuple[MarkovChain, Tensor]:
     """The chain of `noisy_chain` and log_b: (T, B, K) of its data x: (T, B, 1), as `forward_backward` wants them."""
-    _check_chain(K, stay, spread)
-    expect.tensor("x", x, [("T", None), ("B", None), ("I", 1)], like=x)
+    K = _check_chain(K, stay, spread)
+    expect.finite("x", expect.real("x", expect.tensor("x", x, [("T", None), ("B", None), ("I", 1)], like=x)))
     transition = x.new_full((K, K), (1 - stay) / (K - 1)).fill_diagonal_(stay)
     means = torch.arange(K).to(x) - (K - 1) / 2
     log_b = -(((x - means) / spread) ** 2) / 2 - math.log(spread * math.sqrt(2 * math.pi))
     return MarkovChain(x.new_full((K,), 1 / K), transition), log_b
 
 
-def _check_chain(K: int, stay: float, spread: float) -> None:
-    if expect.positive("K", K) < 2:
+def _check_chain(K: int, stay: float, spread: float) -> int:
+    K = expect.whole("K", K)
+    if K < 2:
         raise ValueError(f"K must be at least 2, got {K}")
-    if not 0 <= stay <= 1:
+    if not 0 <= expect.number("stay", stay) <= 1:
         raise ValueError(f"stay is a probability and must be within 0..1, got {stay}")
-    if not 0 < spread < math.inf:
+    if not expect.number("spread", spread) > 0:
         raise ValueError(f"spread is a standard deviation and must be above 0 and finite, got {spread}")
+    return K

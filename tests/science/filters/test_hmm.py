@@ -104,7 +104,7 @@ EYE = torch.eye(2, dtype=F64)
 @pytest.mark.parametrize(
     ("prior", "transition", "error", "words"),
     [
-        ([0.5, 0.5], EYE, TypeError, "prior must be a floating-point torch.Tensor, got list"),
+        ([0.5, 0.5], EYE, TypeError, r"prior must be a torch\.Tensor, got list"),
         (HALF, EYE[:1], ValueError, r"transition must have shape \(K, K\) = \(2, 2\), got \(1, 2\)"),
         (HALF, 0.9 * EYE, ValueError, "transition must sum to 1 along its last axis, got 0.9"),
         (HALF, torch.tensor([[1.5, -0.5], [0, 1]], dtype=F64), ValueError, "transition must hold .* got -0.5"),
