@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from rnnbook.filters.statespace import StateSpace
-from rnnbook.filters.steady import steady
+from rnnbook.filters.steady import require_definite, steady
 from rnnbook.layers.cells import Elman
 from rnnbook.layers.recurrent import Bidirectional, Recurrent
 from rnnbook.linear.realisation import Delayed, degree
@@ -53,10 +53,10 @@ def smoother_network(model: StateSpace, skip: bool = True) -> SmootherNetwork:
     found = steady(model)
     n, p = model.n, model.p
     eye = torch.eye(n).to(model.A)
-    solved, failed = torch.linalg.solve_ex(model.R, model.C)
-    if int(failed) != 0:
-        raise ValueError("R must be invertible for information from the future, got a singular matrix")
-    read = solved.T
+    require_definite("R", model.R, "its inverse is what a measurement from the future tells; make R larger")
+    # In units of the measurements' own noise, so that one that is far louder costs no digits.
+    loud = model.R.diagonal().sqrt()
+    read = torch.linalg.solve(model.R / loud[:, None] / loud, model.C / loud[:, None]).T / loud
     inclusive = found.information + read @ model.C
     back = torch.linalg.solve(eye + model.Q @ inclusive, model.A).T
     join = torch.linalg.inv(eye + found.P_f @ found.information)

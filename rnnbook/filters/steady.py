@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from rnnbook import _expect as expect
+from rnnbook.dynamics.modes import spectral_radius
 from rnnbook.filters.statespace import StateSpace
 
 NOT_STEADY = (
@@ -47,10 +49,11 @@ def scalar(a: float, q: float, r: float) -> Scalar:
     Raises ValueError for q or r that is not positive.
     Source: the scalar Riccati equation of Kalman 1960, A new approach to linear filtering and prediction problems.
     """
+    a, q, r = expect.number("a", a), expect.number("q", q), expect.number("r", r)
     for name, value in (("q", q), ("r", r)):
-        if not (value > 0 and math.isfinite(value)):
+        if not value > 0:
             raise ValueError(f"{name} must be a positive variance, got {value}")
-    gamma = q - r * (1 - a * a)
+    gamma = q - r * (1 - a) * (1 + a)  # 1 − a² would lose the digits of an a near 1
     root = math.hypot(gamma, 2 * math.sqrt(q * r))
     # Of the two ways of writing the positive root, the one that adds loses no digits.
     P = (gamma + root) / 2 if gamma >= 0 else 2 * q * r / (root - gamma)
@@ -81,22 +84,32 @@ def steady(model: StateSpace) -> Steady:
 
     One step of filtering is an element (F, P, J) as in `rnnbook.filters.parallel`; joined with itself it does two
     steps, then four, and after k rounds 2ᵏ. P tends to P_f and J to the information from the future.
-    Raises ValueError where A, C, Q or R varies, where C Q C' + R is singular, and where A has a mode with |μ| ≥ 1
-    that C does not see or that no noise moves. A mode that C does not see leaves P without bound. Without the noise
-    the future tells a part of s_t exactly, which leaves J without bound; P may exist even so, as P = (a² − 1) r does
-    for one state with q = 0 and |a| > 1, and `rnnbook.linear.innovations.dare` then gives it. In a basis that mixes
-    the states rounding moves such a mode as very little noise would, and it is not refused: P_s is nearly 0 along
-    it. Rounding may also let C see a mode that it does not: about 1 in 200 random models passes so, with a P many
-    orders above Q.
+    States and measurements may have units of any size.
+    Raises TypeError for what is no StateSpace and ValueError where A, C, Q or R varies, where Q or R is no covariance,
+    where C Q C' + R is singular, and where A has a mode with |μ| ≥ 1 that C does not see or that no noise moves.
+    A mode that C does not see leaves P without bound. Without the noise the future tells a part of s_t exactly, which
+    leaves J without bound; P may exist even so, as P = (a² − 1) r does for one state with q = 0 and |a| > 1, and
+    `rnnbook.linear.innovations.dare` then gives it. In a basis that mixes the states rounding moves such a mode as
+    very little noise would, and it is not refused: P_s is nearly 0 along it. Rounding may also let C see a mode that
+    it does not: about 1 in 200 random models passes so, with a P many orders above Q.
     Source: Chu, Fan, Lin & Wang 2004, Structure-preserving algorithms for periodic discrete-time algebraic Riccati
     equations.
     """
+    if not isinstance(model, StateSpace):
+        raise TypeError(f"model must be a StateSpace, got {type(model).__name__}")
     if not model.constant:
         raise ValueError("A, C, Q and R must be constant, (n, n) and (p, n) and (p, p), for a steady state to exist")
+    expect.semidefinite("Q", model.Q)
+    expect.semidefinite("R", model.R)
     A, C, Q, R = model.A, model.C, model.Q, model.R
     eye = torch.eye(model.n).to(A)
     S = C @ Q @ C.T + R
-    _require_noise(S)
+    require_definite(
+        "C Q C' + R",
+        S,
+        "some combination of the measurements has no noise and tells a part of the state exactly; make R larger, or "
+        "take P alone from rnnbook.linear.innovations.dare",
+    )
     told = torch.linalg.solve(S, C @ A).T
     keep = eye - torch.linalg.solve(S, C @ Q).T @ C
     F, P_f, J = keep @ A, keep @ Q, told @ C @ A
@@ -107,9 +120,7 @@ def steady(model: StateSpace) -> Steady:
             # Exactly, no eigenvalue is below 1; where P_f or J has no bound, the rounding error of P_f J has none.
             raise ValueError(NOT_STEADY.format("P or the information from the future grows without bound"))
         F, P_f, J = F @ W @ F, F @ W @ P_f @ F.T + P_f, F.T @ J @ W @ F + J
-        if all(
-            torch.dist(X, Y) <= 4 * torch.finfo(A.dtype).eps * X.norm() for X, Y in zip(before, (P_f, J), strict=True)
-        ):
+        if all(_is_rounding(X, Y) for X, Y in zip(before, (P_f, J), strict=True)):
             break
     P_f, J = (P_f + P_f.T) / 2, (J + J.T) / 2
     P = A @ P_f @ A.T + Q
@@ -119,26 +130,29 @@ def steady(model: StateSpace) -> Steady:
         raise ValueError(NOT_STEADY.format("P grows without bound"))
     K = K.T
     closed = A - A @ K @ C
-    radius = _radius(closed)
+    radius = spectral_radius(closed) if bool(closed.isfinite().all()) else math.inf
     if not radius < 1 - 1e-9:
         raise ValueError(NOT_STEADY.format(f"the filter's own radius is {radius:.6g}, should be below 1"))
     return Steady(P, P_f, torch.linalg.solve(eye + P_f @ J, P_f), K, S, closed, J)
 
 
-def _require_noise(S: Tensor) -> None:
-    """ValueError unless S = C Q C' + R: (p, p) is positive definite, whatever the units of the measurements."""
+def require_definite(name: str, S: Tensor, advice: str) -> None:
+    """ValueError unless a covariance (p, p) is positive definite beyond rounding, whatever the units of its entries."""
     size = S.detach().diagonal().clamp(min=0).sqrt()
-    correlation = (S.detach() / (size[:, None] * size)).nan_to_num(0.0, 0.0, 0.0)
+    correlation = (S.detach() / size[:, None] / size).nan_to_num(0.0, 0.0, 0.0)
     smallest = torch.linalg.eigvalsh(correlation)[:1]
     if bool((smallest <= 4 * len(S) * torch.finfo(S.dtype).eps).any()):
         raise ValueError(
-            "C Q C' + R must be positive definite, got the smallest eigenvalue "
-            f"{float(smallest):.3g} of its correlations: some combination of the measurements has no noise and tells "
-            "a part of the state exactly; make R larger, or take P alone from rnnbook.linear.innovations.dare"
+            f"{name} must be positive definite, got the smallest eigenvalue {float(smallest):.3g} of its correlations: "
+            f"{advice}"
         )
 
 
-def _radius(X: Tensor) -> float:
-    if not bool(X.isfinite().all()):
-        return math.inf
-    return float(torch.linalg.eigvals(X.detach()).abs().max())
+def _is_rounding(X: Tensor, Y: Tensor) -> bool:
+    """Whether two covariances, or informations, differ by rounding alone, in each entry in its own unit √(Y_ii Y_jj).
+
+    An information whose diagonal is 0 is 0, but for what rounding left of it.
+    """
+    X, Y = X.detach(), Y.detach()
+    unit = Y.diagonal().clamp(min=0).sqrt()
+    return bool(((X - Y).abs() <= 4 * torch.finfo(Y.dtype).eps * unit[:, None] * unit).all())

@@ -6,71 +6,143 @@ autocovariances whose noise can: the innovations, the errors of the best one-ste
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from rnnbook import _expect as expect
-from rnnbook.dynamics.modes import F64, double, largest, require_stable, spectral_radius
-from rnnbook.linear.realisation import Delayed, LinearRNN, Model
+from rnnbook.dynamics.modes import F64, Numbers, double, eigenvalues, largest, require_stable, spectral_radius
+from rnnbook.linear.realisation import Delayed, LinearRNN, Model, covariance, require_invertible, require_model
 from rnnbook.linear.varma import VARMA, innovations_form, leverrier_faddeev
 
 # Doubling needs about log2(36 / −ln ρ²) rounds for a closed loop of radius ρ: 30 for 1 − ρ = 1e-8.
 ROUNDS = 60
+# Each run of doublings begins nearer; what a large start has cost returns at once, what growth has cost by and by.
+RUNS = 8
 # On the unit circle rounding moves a zero by about the square root of the machine precision.
-CIRCLE = 1 - 1e-6
+CIRCLE = 1e-6
+EPS = torch.finfo(F64).eps
 FREE_OF_NOISE = "some combination of the outputs is free of noise; drop an output"
 
 
 def _gain(P: Tensor, F: Tensor, H: Tensor, R: Tensor, S: Tensor) -> tuple[Tensor, Tensor]:
-    """K = (FPH' + S) Sig⁻¹ and Sig = HPH' + R."""
+    """K = (FPH' + S) Sig⁻¹ and Sig = HPH' + R, whatever the units of the outputs."""
     variance = H @ P @ H.T + R
     variance = (variance + variance.T) / 2
-    eigenvalues = torch.linalg.eigvalsh(variance.detach())
-    if not eigenvalues[0] > 1e-13 * eigenvalues[-1]:
+    unit = variance.detach().diagonal().clamp(min=0).sqrt()
+    unit = torch.where(unit > 0, unit, 1)
+    scaled = variance / unit[:, None] / unit
+    smallest = float(torch.linalg.eigvalsh(expect.finite("HPH' + R", scaled.detach()))[0])
+    if not smallest > 1e-13:
         raise ValueError(
-            f"the innovations' variance HPH' + R is singular (smallest eigenvalue {float(eigenvalues[0]):.3g}, "
-            f"largest {float(eigenvalues[-1]):.3g}): {FREE_OF_NOISE}"
+            f"the innovations' variance HPH' + R is singular (smallest eigenvalue {smallest:.3g} of its "
+            f"correlations): {FREE_OF_NOISE}"
         )
-    return torch.linalg.solve(variance, (F @ P @ H.T + S).T).T, variance
+    return torch.linalg.solve(scaled, ((F @ P @ H.T + S) / unit).T).T / unit, variance
 
 
-def dare(F: Tensor, H: Tensor, Q: Tensor, R: Tensor, S: Tensor | None = None) -> Tensor:
+def dare(F: Numbers, H: Numbers, Q: Numbers, R: Numbers, S: Numbers | None = None) -> Tensor:
     """The stabilising P = FPF' + Q − K Sig K' with Sig = HPH' + R and K = (FPH' + S) Sig⁻¹: (n, n).
 
     F: (n, n), H: (O, n); [[Q, S], [S', R]] is the covariance of the noises of z_{t+1} and y_t, S zero unless
-    given. R may be singular and F unstable. P is the variance of z_t given all past y. Differentiable.
-    Raises ValueError for shapes that do not fit, for a pole on or outside the unit circle that H does not see,
-    for a zero on the unit circle, and for outputs without noise.
+    given. R may be singular and F unstable. P is the variance of z_t given all past y. Differentiable. States and
+    outputs may have units of any size; rounding costs about Σ_k ‖(F − KH)^k‖² times the machine precision.
+    Raises TypeError and ValueError for shapes that do not fit, for what is not a covariance, for a pole on or outside
+    the unit circle that H does not see, for a zero on the unit circle, and for outputs without noise.
     Source: the Riccati recursion of Anderson & Moore 1979, Optimal filtering, with 2^i steps in round i, as in
     Anderson 1978, Second-order convergent algorithms for the steady-state Riccati equation.
     """
-    F, H, Q, R = double(F), double(H), double(Q), double(R)
-    n, O = F.shape[-1], H.shape[0]
-    S = F.new_zeros(n, O) if S is None else double(S)
+    F, H, Q, R = expect.square("F", double("F", F)), double("H", H), double("Q", Q), double("R", R)
+    n, O = len(F), H.shape[0] if H.dim() > 0 else 0
+    S = F.new_zeros(n, O) if S is None else double("S", S)
     shapes = {"F": (F, n, n), "H": (H, O, n), "Q": (Q, n, n), "R": (R, O, O), "S": (S, n, O)}
     for letter, (value, rows, columns) in shapes.items():
         expect.tensor(letter, value, [("n" if rows == n else "O", rows), ("·", columns)], like=F)
+    expect.semidefinite("Q", Q)
+    expect.semidefinite("R", R)
+    expect.semidefinite("[[Q, S], [S', R]]", torch.cat((torch.cat((Q, S), 1), torch.cat((S.T, R), 1))))
     if n == 0:
         return Q
-    _require_seen(F, H)
     if not bool((Q.detach() != 0).any() or (R.detach() != 0).any()):
         raise ValueError(f"Q and R are zero: {FREE_OF_NOISE}")
-    # From P_0 = 0 a zero outside the unit circle would never be moved inside: that start may solve the equation.
-    # From a positive P_0 the recursion ends at the stabilising solution, and Sig is invertible at once.
-    scale = float(torch.linalg.matrix_norm(Q.detach(), 2))
-    P = _doubled(torch.eye(n, dtype=F64) * (scale if scale > 0 else 1), F, H, Q, R, S)
-    # A second run from so near restores the digits that the large P_0 has cost.
+    states = _state_units(F.detach(), H.detach(), Q.detach(), R.detach())
+    outputs = _power_of_two(R.detach().diagonal() + (H.detach() * states).square().sum(1))
+    F, Q, H = F * states / states[:, None], Q / states[:, None] / states, H * states / outputs[:, None]
+    return (
+        states[:, None] * _stabilising(F, H, Q, R / outputs[:, None] / outputs, S / states[:, None] / outputs) * states
+    )
+
+
+def _power_of_two(variances: Tensor) -> Tensor:
+    """About the square root, and 1 where it is 0: a unit to divide by without rounding."""
+    return torch.where(variances > 0, variances, 1).sqrt().log2().round().exp2()
+
+
+def _state_units(F: Tensor, H: Tensor, Q: Tensor, R: Tensor) -> Tensor:
+    """For each state a unit that is that of its noise, of what drives it, or of the noise in which it is seen."""
+    size = Q.diagonal().clamp(min=0)
+    for _ in range(len(F)):
+        size = torch.where(size > 0, size, F.square() @ size)
+    for _ in range(len(F)):
+        noise = (R.diagonal()[:, None] / H.square()).nan_to_num(0, 0, 0)
+        size = torch.where(size > 0, size, torch.where(noise > 0, noise, torch.inf).amin(0).nan_to_num(0, 0, 0))
+        H = H @ F
+    return _power_of_two(size)
+
+
+def _stabilising(F: Tensor, H: Tensor, Q: Tensor, R: Tensor, S: Tensor) -> Tensor:
+    """P, where every state and every output has a unit of the size of its noise."""
+    hidden = _hidden(F.detach(), H.detach(), 1 - CIRCLE, torch.inf)
+    if len(hidden) > 0:
+        raise ValueError(f"F has the pole {largest(hidden)} that H does not see; no prediction error stays bounded")
+    least = float(torch.linalg.eigvalsh(R.detach())[0])
+    if least > 1e-8:
+        # Without S: the noise of z_{t+1} that y_t does not tell. Its modes that nothing moves are zeros of the model.
+        told = torch.linalg.solve(R, S.T).T
+        own, rest = F - told @ H, Q - told @ S.T
+        rounding = 64 * EPS / least * (1 + told.detach().square().sum(1))
+        rest = torch.where(rest.detach().abs() <= (rounding[:, None] * rounding).sqrt(), rest - rest.detach(), rest)
+        unmoved = _hidden(own.detach().T, rest.detach(), 1 - 1e-8, 1 + 1e-8)
+        if len(unmoved) > 0:
+            raise ValueError(_no_predictor(unmoved))
+        if not bool(rest.detach().any()) and spectral_radius(own) < 1:
+            return _summed(own, rest)
+    P = torch.eye(len(F), dtype=F64)
+    with torch.no_grad():
+        # From P_0 = 0 a zero outside the unit circle would never be moved inside: that start may solve the equation.
+        # From a positive P_0 the recursion ends at the stabilising solution, and Sig is invertible at once.
+        for _ in range(RUNS):
+            before, P = P, _doubled(P, F, H, Q, R, S)
+            if _is_rounding(P - before, P):
+                break
     P = _doubled(P, F, H, Q, R, S)
     closed = (F - _gain(P, F, H, R, S)[0] @ H).detach()
-    radius = spectral_radius(closed)
-    if not radius < CIRCLE:
-        raise ValueError(
-            f"no predictor is stable: F − KH has the spectral radius {radius:.9g} "
-            f"(zero {largest(torch.linalg.eigvals(closed))} on the unit circle)"
-        )
+    if not spectral_radius(closed, "F − KH") < (1 if least > 1e-8 else 1 - CIRCLE):
+        raise ValueError(_no_predictor(eigenvalues("F − KH", closed)))
     return P
+
+
+def _no_predictor(zeros: Tensor) -> str:
+    return (
+        f"no predictor is stable: F − KH has the spectral radius {float(zeros.abs().max()):.9g} "
+        f"(zero {largest(zeros)} on the unit circle)"
+    )
+
+
+def _is_rounding(step: Tensor, P: Tensor) -> bool:
+    """Whether a change is none, in each entry in the unit √(P_ii P_jj) of its own."""
+    unit = P.detach().diagonal().abs().sqrt()
+    return bool((step.detach().abs() <= 1e-17 * unit[:, None] * unit).all())
+
+
+def _summed(F: Tensor, Q: Tensor) -> Tensor:
+    """Σ_k F^k Q F'^k for an F inside the unit circle, by doubling the number of terms."""
+    for _ in range(ROUNDS):
+        Q = Q + F @ Q @ F.T
+        F = F @ F
+        if not bool(F.any()):
+            break
+    return (Q + Q.T) / 2
 
 
 def _doubled(start: Tensor, F: Tensor, H: Tensor, Q: Tensor, R: Tensor, S: Tensor) -> Tensor:
@@ -92,30 +164,28 @@ def _doubled(start: Tensor, F: Tensor, H: Tensor, Q: Tensor, R: Tensor, S: Tenso
         X = X + (step + step.T) / 2
         G = G + A @ G_next @ A.T
         A = A @ A_next
-        if float(step.detach().abs().max()) <= 1e-17 * float((X + start).detach().abs().max()):
+        if _is_rounding(step, X + start):
             break
     return start + X
 
 
-def _require_seen(F: Tensor, H: Tensor) -> None:
-    """ValueError where [μI − F; H] has a rank below n for a pole μ of F on or outside the unit circle.
+def _hidden(F: Tensor, H: Tensor, low: float, high: float) -> Tensor:
+    """The eigenvalues μ of F with low ≤ |μ| ≤ high for which the rank of [μI − F; H] is below n.
 
     A pole with several eigenvectors has one that H does not see as soon as they outnumber the outputs; whichever
     eigenvectors a routine returns, the rank says so.
     """
-    F, H = F.detach(), H.detach()
-    mu = torch.linalg.eigvals(F)
+    mu = eigenvalues("F", F)
     # Rounding scatters a pole that lacks eigenvectors by a root of the machine precision, but not the mean.
     near = ((mu[:, None] - mu).abs() <= 1e-3 * mu.abs()).to(mu.dtype)
     mu = torch.cat((mu, near.mv(mu) / near.sum(1)))
-    mu = mu[mu.abs() >= CIRCLE]
-    # The unit of the outputs does not matter to what is seen: H gets the scale of F.
+    mu = mu[(mu.abs() >= low) & (mu.abs() <= high)]
+    # The unit of an output does not matter to what is seen: each row of H gets the scale of F.
     scale = max(float(F.abs().max()), 1.0)
-    H = H * (scale / max(float(H.abs().max()), 1e-300))
+    norm = torch.linalg.vector_norm(H, dim=1, keepdim=True)
+    H = scale * H / torch.where(norm > 0, norm, 1)
     pencil = torch.cat((mu[:, None, None] * torch.eye(len(F)).to(F) - F, H.expand(len(mu), -1, -1)), 1)
-    hidden = mu[torch.linalg.svdvals(pencil)[:, -1] <= 1e-12 * scale]
-    if len(hidden) > 0:
-        raise ValueError(f"F has the pole {largest(hidden)} that H does not see; no prediction error stays bounded")
+    return mu[torch.linalg.svdvals(pencil)[:, -1] <= 1e-12 * scale]
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,19 +217,21 @@ class Innovations:
         return VARMA(-A[1:, None, None], M[1:, None, None], self.variance)
 
 
-def spectral_factor(model: Model, variance: Any = None, noise: Any = None) -> Innovations:
+def spectral_factor(model: Model, variance: Numbers | None = None, noise: Numbers | None = None) -> Innovations:
     """The innovations of a model's output, for white input of covariance `variance`: (I, I).
 
     variance is the identity unless given; noise: (O, O) is the covariance of white noise added to y_t, zero
     unless given. In the delayed form (F, G, H, D): Q = G·variance·G', S = G·variance·D',
     R = D·variance·D' + noise. Output and innovations model have the same autocovariances.
-    Raises ValueError for an unstable model, a zero on the unit circle, or more outputs than noises.
+    Raises ValueError for an unstable model, a zero on the unit circle, more outputs than noises, or a variance that
+    is none.
     """
+    require_model("model", model)
     form = model.delayed()
     O, I = form.D.shape
     require_stable("the model", form.F)
-    variance = torch.eye(I, dtype=F64) if variance is None else double(variance).reshape(I, I)
-    noise = form.D.new_zeros(O, O) if noise is None else double(noise).reshape(O, O)
+    variance = torch.eye(I, dtype=F64) if variance is None else covariance("variance", variance, "I", I)
+    noise = form.D.new_zeros(O, O) if noise is None else covariance("noise", noise, "O", O)
     Q, S = form.G @ variance @ form.G.T, form.G @ variance @ form.D.T
     R = form.D @ variance @ form.D.T + noise
     P = dare(form.F, form.H, Q, R, S)
@@ -171,10 +243,16 @@ def invertible_form(model: VARMA) -> VARMA:
     """The VARMA with the same autocovariances, the same A, and all zeros inside the unit circle.
 
     The companion F and H = [I, 0, …] of the innovations form stay; the gain K gives M_j = K_j − A_j.
-    M = 2 with variance 1 becomes M = 1/2 with variance 4. Raises ValueError as `spectral_factor` does.
+    M = 2 with variance 1 becomes M = 1/2 with variance 4; a model that is invertible is the answer itself.
+    Raises ValueError as `spectral_factor` does.
     """
+    if not isinstance(model, VARMA):
+        raise TypeError(f"model must be a VARMA, got {type(model).__name__}")
     if not model.stable:
         raise ValueError(f"the VARMA must be stable, got the pole {largest(model.poles)}")
+    # Nearer to the circle rounding may have moved a repeated zero inside; there the equation decides.
+    if bool((model.zeros.abs() < 1 - 1e-3).all()):
+        return model
     factor = spectral_factor(innovations_form(model), model.variance)
     q, k = len(model.M), model.k
     K = factor.K.reshape(-1, k, k)[:q]
@@ -190,20 +268,16 @@ def predictor(model: VARMA | Delayed) -> LinearRNN:
     Raises ValueError for a zero on or outside the unit circle, an eigenvalue of F − KH, where past errors would
     grow: take the model through `invertible_form` or `spectral_factor` first.
     """
+    if not isinstance(model, VARMA | Delayed):
+        raise TypeError(f"model must be a VARMA or a Delayed, got {type(model).__name__}; see LinearRNN.delayed")
     form = innovations_form(model) if isinstance(model, VARMA) else model
-    O, I = form.D.shape
-    s = torch.linalg.svdvals(form.D.detach())
-    if O != I or not s[-1] > 1e-12 * s[0]:
-        raise ValueError(
-            f"the skip D must be square and invertible, got {O} by {I} with the smallest singular value "
-            f"{float(s[-1]):.3g}; use spectral_factor"
-        )
+    require_invertible("the skip D", form.D, form.rounding(1)[0])
     K = form.G @ torch.linalg.inv(form.D)
     closed = form.F - K @ form.H
     radius = spectral_radius(closed)
     if not radius < 1:
         raise ValueError(
-            f"the model is not invertible: its zero {largest(torch.linalg.eigvals(closed.detach()))} has the modulus "
+            f"the model is not invertible: its zero {largest(eigenvalues('F − KH', closed.detach()))} has the modulus "
             f"{radius:.6g}; use invertible_form or spectral_factor"
         )
     return LinearRNN(closed, K, form.H, torch.zeros_like(form.D))
@@ -216,34 +290,28 @@ def zeros(model: Model) -> Tensor:
     output does not see, appear as zeros on top of their poles.
     Raises ValueError for a Ψ_0 that is not square or is singular.
     """
+    require_model("model", model)
     form = model.delayed()
-    O, I = form.D.shape
-    s = torch.linalg.svdvals(form.D.detach())
-    if O != I or not s[-1] > 1e-12 * max(float(s[0]), 1e-300):
-        raise ValueError(
-            f"Psi_0 must be square and invertible, got {O} by {I} with the smallest singular value {float(s[-1]):.3g}"
-        )
-    roots: Tensor = torch.linalg.eigvals(form.F - form.G @ torch.linalg.solve(form.D, form.H))
-    return roots
+    require_invertible("Psi_0", form.D, model.rounding(1)[0])
+    return eigenvalues("F − G D⁻¹ H", form.F - form.G @ torch.linalg.solve(form.D, form.H))
 
 
-def autocovariance(model: Model, lags: int, variance: Any = None) -> Tensor:
+def autocovariance(model: Model, lags: int, variance: Numbers | None = None) -> Tensor:
     """Γ_j = E[y_{t+j} y_t'] for j = 0..lags−1, for white input of covariance `variance`: (lags, O, O).
 
     With Π = FΠF' + G·variance·G', the variance of the state: Γ_0 = HΠH' + D·variance·D' and
     Γ_j = H F^{j−1} (FΠH' + G·variance·D'). Raises ValueError for an unstable model.
     """
+    require_model("model", model)
+    lags = expect.positive("lags", lags)
     form = model.delayed()
     require_stable("the model", form.F)
     I = form.G.shape[1]
-    variance = torch.eye(I, dtype=F64) if variance is None else double(variance).reshape(I, I)
-    state, power = form.G @ variance @ form.G.T, form.F
-    while power.numel() > 0 and float(power.detach().abs().max()) > 1e-20:
-        state = state + power @ state @ power.T
-        power = power @ power
+    variance = torch.eye(I, dtype=F64) if variance is None else covariance("variance", variance, "I", I)
+    state = _summed(form.F, form.G @ variance @ form.G.T)
     gamma = [form.H @ state @ form.H.T + form.D @ variance @ form.D.T]
     X = form.F @ state @ form.H.T + form.G @ variance @ form.D.T
     for _ in range(lags - 1):
         gamma.append(form.H @ X)
         X = form.F @ X
-    return torch.stack(gamma[:lags])
+    return torch.stack(gamma)

@@ -6,55 +6,56 @@ y_t has these Markov parameters; its weights are one choice of many. Derived in 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from rnnbook import _expect as expect
-from rnnbook.dynamics.modes import F64, double, spectral_radius
-from rnnbook.linear.realisation import Delayed, LinearRNN
+from rnnbook.dynamics.modes import F64, Numbers, double, eigenvalues, spectral_radius
+from rnnbook.linear.realisation import Delayed, LinearRNN, covariance, require_invertible
 
 
-def _stack(coefficients: Any) -> Tensor:
+def _stack(name: str, coefficients: Numbers) -> Tensor:
     """(count, k, k) of a tensor, an array, or a sequence of numbers or matrices."""
-    if isinstance(coefficients, Sequence) and len(coefficients) > 0:
-        stacked = torch.stack([double(each) for each in coefficients])
+    if isinstance(coefficients, Sequence) and not isinstance(coefficients, str) and len(coefficients) > 0:
+        each = [double(name, one) for one in coefficients]
+        if len({X.shape for X in each}) > 1:
+            raise ValueError(f"{name} must hold matrices of one shape, got {[tuple(X.shape) for X in each]}")
+        stacked = torch.stack(each)
     else:
-        stacked = double(coefficients)
+        stacked = double(name, coefficients)
+    if stacked.dim() == 0:
+        raise ValueError(f"{name} must be a sequence of coefficients, got one number; write [{stacked.item():g}]")
     return stacked[:, None, None] if stacked.dim() == 1 and len(stacked) > 0 else stacked
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class VARMA:
     """y_t = Σ_{i=1}^p A_i y_{t−i} + e_t + Σ_{j=1}^q M_j e_{t−j}, with white e_t of covariance `variance`.
 
     A: (p, k, k), M: (q, k, k), variance: (k, k), the identity unless given; for one output plain numbers do:
     `VARMA([0.5, -0.3], [0.4])`. Signs as in the equation: libraries that write 1 − Σ a_i z^i negate A.
-    Raises ValueError for shapes that do not fit or a variance that is not symmetric.
+    Raises TypeError and ValueError for shapes that do not fit, for what is not finite, or a variance that is not
+    symmetric and positive semidefinite.
     """
 
-    A: Any = ()
-    M: Any = ()
-    variance: Any = None
+    A: Tensor
+    M: Tensor
+    variance: Tensor
 
-    def __post_init__(self) -> None:
-        A, M = _stack(self.A), _stack(self.M)
-        variance = None if self.variance is None else double(self.variance)
-        if variance is not None and variance.dim() == 0:
-            variance = variance[None, None]
-        known = [X.shape[-1] for X in (A, M) if X.dim() == 3] + ([] if variance is None else [len(variance)])
+    def __init__(self, A: Numbers = (), M: Numbers = (), variance: Numbers | None = None) -> None:
+        A, M = _stack("A", A), _stack("M", M)
+        given = None if variance is None else double("variance", variance)
+        known = [X.shape[-1] for X in (A, M) if X.dim() == 3] + (
+            [] if given is None or given.dim() == 0 else [len(given)]
+        )
         k = known[0] if known else 1
         A, M = (X.reshape(0, k, k) if X.numel() == 0 else X for X in (A, M))
-        variance = torch.eye(k, dtype=F64) if variance is None else variance
-        expect.tensor("A", A, [("p", None), ("k", k), ("k", k)], like=variance)
-        expect.tensor("M", M, [("q", None), ("k", k), ("k", k)], like=variance)
-        expect.tensor("variance", variance, [("k", k), ("k", k)], like=variance)
-        if not torch.allclose(variance, variance.T):
-            raise ValueError(
-                f"variance must be symmetric, got a gap of {float((variance - variance.T).abs().max()):.3g}"
-            )
-        for letter, value in (("A", A), ("M", M), ("variance", variance)):
+        noise = torch.eye(k, dtype=F64) if given is None else covariance("variance", given, "k", k)
+        expect.tensor("A", A, [("p", None), ("k", k), ("k", k)], like=noise)
+        expect.tensor("M", M, [("q", None), ("k", k), ("k", k)], like=noise)
+        for letter, value in (("A", A), ("M", M), ("variance", noise)):
             object.__setattr__(self, letter, value)
 
     @property
@@ -65,14 +66,12 @@ class VARMA:
     @property
     def poles(self) -> Tensor:
         """The roots z of det(z^p − Σ A_i z^{p−i}), complex (pk,); inside the unit circle if stable."""
-        poles: Tensor = torch.linalg.eigvals(_companion(self.A, len(self.A)))
-        return poles
+        return eigenvalues("the companion of A", _companion(self.A, len(self.A)))
 
     @property
     def zeros(self) -> Tensor:
         """The roots z of det(z^q + Σ M_j z^{q−j}), complex (qk,); inside the unit circle if invertible."""
-        zeros: Tensor = torch.linalg.eigvals(_companion(-self.M, len(self.M)))
-        return zeros
+        return eigenvalues("the companion of M", _companion(-self.M, len(self.M)))
 
     @property
     def stable(self) -> bool:
@@ -96,6 +95,11 @@ class VARMA:
                 y_t = y_t + e[t - j] @ M_j.T
             ys.append(y_t)
         return torch.stack(ys) if ys else e
+
+
+def _require(name: str, value: object, kind: type) -> None:
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be a {kind.__name__}, got {type(value).__name__}")
 
 
 def _companion(A: Tensor, r: int) -> Tensor:
@@ -124,6 +128,7 @@ def harvey(model: VARMA) -> LinearRNN:
     h_t collects the terms of y_{t+i−1} in e_t, y_{t−1} and what is older.
     Source: Harvey 1990, Forecasting, structural time series models and the Kalman filter.
     """
+    _require("model", model, VARMA)
     k, r = model.k, max(len(model.A), len(model.M) + 1)
     U = torch.cat((torch.eye(k, dtype=F64), _padded(model.M, r - 1).reshape((r - 1) * k, k)))
     return LinearRNN(_companion(model.A, r), U, _first(k, r * k), U.new_zeros(k, k))
@@ -134,6 +139,7 @@ def history(model: VARMA) -> LinearRNN:
 
     The first block row of W holds A_1..A_p, M_1..M_q, the others shift; U feeds e_t to the blocks of y_t and e_t.
     """
+    _require("model", model, VARMA)
     k, p, q = model.k, max(len(model.A), 1), len(model.M)
     n = (p + q) * k
     rows = [torch.cat((*_padded(model.A, p), *model.M), 1)]
@@ -153,21 +159,21 @@ def innovations_form(model: VARMA) -> Delayed:
     `rnn_of_same_size` is the current-state form with a skip, where F is not singular: for ARMA(1,1) with
     φ = A_1 and θ = M_1, CU = (φ + θ)/φ and D = −θ/φ.
     """
+    _require("model", model, VARMA)
     k, r = model.k, max(len(model.A), len(model.M))
     G = (_padded(model.A, r) + _padded(model.M, r)).reshape(r * k, k)
     return Delayed(_companion(model.A, r), G, _first(k, r * k), torch.eye(k, dtype=F64))
 
 
-def leverrier_faddeev(W: Tensor) -> tuple[Tensor, Tensor]:
+def leverrier_faddeev(W: Numbers) -> tuple[Tensor, Tensor]:
     """The characteristic polynomial z^n + c_1 z^{n−1} + … + c_n of W: (n, n), and its adjugate.
 
     B_0 = I, c_k = −tr(W B_{k−1})/k, B_k = W B_{k−1} + c_k I, and B_n = 0 (Cayley and Hamilton).
     Returns c: (n+1,) with c_0 = 1, and B_0..B_{n−1}: (n, n, n), where adj(zI − W) = Σ_k B_k z^{n−1−k}.
     Rounding grows with n: about ten digits are left at n = 20 for a spectral radius near 1.
     """
-    W = double(W)
-    n = W.shape[-1]
-    expect.tensor("W", W, [("n", n), ("n", n)], like=W)
+    W = expect.square("W", double("W", W))
+    n = len(W)
     identity = torch.eye(n, dtype=F64)
     c, B = [W.new_ones(())], [identity]
     for k in range(1, n + 1):
@@ -207,7 +213,8 @@ def final_form(rnn: LinearRNN, h: Tensor | None = None, B: int = 1) -> FinalForm
     h: the initial state (B, n); None is zero for B sequences. s_t = C W B_{t−1} h_0 for t = 1..n; it is zero
     from t = n + 1 on, and there the equation holds for any h_0.
     """
-    h = rnn.W.new_zeros(B, rnn.n) if h is None else h
+    _require("rnn", rnn, LinearRNN)
+    h = rnn.W.new_zeros(expect.positive("B", B), rnn.n) if h is None else h
     expect.tensor("h", h, [("B", None), ("n", rnn.n)], like=rnn.W)
     c, adjugate = leverrier_faddeev(rnn.W)
     N = rnn.C @ adjugate @ rnn.U + c[:-1, None, None] * rnn.D
@@ -215,7 +222,7 @@ def final_form(rnn: LinearRNN, h: Tensor | None = None, B: int = 1) -> FinalForm
     return FinalForm(c, N, h @ (rnn.C @ rnn.W @ adjugate).mT)
 
 
-def to_varma(rnn: LinearRNN, variance: Any = None) -> VARMA:
+def to_varma(rnn: LinearRNN, variance: Numbers | None = None) -> VARMA:
     """The VARMA with scalar A_i = −c_i I whose e_t is Θ_0 x_t, Θ_0 = CU + D: M_j = N_j Θ_0⁻¹.
 
     variance: the covariance (I, I) of x_t, the identity unless given. Of order (n, n), or (n, n−1) where D = 0.
@@ -225,18 +232,11 @@ def to_varma(rnn: LinearRNN, variance: Any = None) -> VARMA:
     """
     form = final_form(rnn)
     Theta = form.N[0]
-    O, I = Theta.shape
-    if O != I:
-        raise ValueError(f"CU + D must be square, got {O} outputs and {I} inputs; use innovations.spectral_factor")
-    s = torch.linalg.svdvals(Theta.detach())
-    if not s[-1] > 1e-12 * torch.linalg.matrix_norm(form.N.detach(), 2).max():
-        raise ValueError(
-            f"CU + D must be invertible, got the smallest singular value {float(s[-1]):.3g}; "
-            "use innovations.spectral_factor"
-        )
-    variance = torch.eye(I, dtype=F64) if variance is None else double(variance).reshape(I, I)
+    require_invertible("CU + D", Theta, rnn.rounding(1)[0])
+    I = len(Theta)
+    variance = torch.eye(I, dtype=F64) if variance is None else covariance("variance", variance, "I", I)
     M = form.N[1:] @ torch.linalg.inv(Theta)
     if len(M) > 0 and not bool(M[-1].any()):
         M = M[:-1]
-    A = -form.c[1:, None, None] * torch.eye(O, dtype=F64)
+    A = -form.c[1:, None, None] * torch.eye(I, dtype=F64)
     return VARMA(A, M, Theta @ variance @ Theta.T)

@@ -214,7 +214,7 @@ def test_the_predictor_is_stable_just_where_the_model_is_invertible(theta, phi, 
 
 def test_a_predictor_needs_a_skip_that_can_be_undone():
     rnn = LinearRNN([[0.5]], [[1.0]], [[1.0]], [[-1.0]])
-    with pytest.raises(ValueError, match=r"skip D must be square and invertible, got 1 by 1 with .* 0; use spec"):
+    with pytest.raises(ValueError, match=r"skip D must be square and invertible, got 1 by 1 with .* 0; use innov"):
         predictor(rnn.delayed())
     doubled = LinearRNN([[0.5]], [[1.0]], [[1.0]], [[1.0]]).delayed()
     e = randn(50, 1, 1)
