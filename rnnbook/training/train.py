@@ -246,8 +246,9 @@ def _backward(model: nn.Module, batch: Batch, loss: Loss, step: int, truncate: i
         pair = model(chunk, state)
         if not (isinstance(pair, tuple) and len(pair) == 2):
             raise TypeError(f"truncate needs a model that returns (o, state), got {type(pair).__name__}")
-        o, state = pair[0], _detached(pair[1])
-        value = _finite_loss(loss(o, y[start : start + truncate]), step, x) * (len(chunk) / len(x))
+        state = _detached(pair[1])
+        value = _finite_loss(loss(pair[0], y[start : start + truncate]), step, x) * (len(chunk) / len(x))
+        del pair  # which holds the outputs
         torch.autograd.backward(value)
         total += value.item()
     return total

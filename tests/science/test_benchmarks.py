@@ -3,6 +3,8 @@
 Nothing is timed here; `make bench` measures and writes the records.
 """
 
+import json
+
 import pytest
 
 from benchmarks import kalman, recurrent, scan
@@ -36,6 +38,11 @@ def test_the_machine_and_the_versions_are_named(name: str) -> None:
     machine = records.load(name)["machine"]
     assert {"cpu", "threads", "torch", "python"} <= set(machine)
     assert machine["threads"] == 1
+
+
+def test_the_machine_is_described_by_the_records_names() -> None:
+    assert records.machine().keys() == RECORD["machine"].keys()
+    json.dumps(records.machine())
 
 
 def test_the_targets_are_met() -> None:
