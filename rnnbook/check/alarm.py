@@ -1,10 +1,11 @@
 """A time limit for the reader's code that no `except` can swallow for long.
 
-In the main thread of a system with SIGALRM a timer interrupts the code again
-and again until it ends; from Python 3.12 on, so does every line of it.
+In the main thread of a system with SIGALRM a timer interrupts the code, and
+from then on every call and every step of a loop does, until it ends.
 Elsewhere (Windows, another thread) a second thread does, through CPython's
 PyThreadState_SetAsyncExc: a bare `except` within a loop may resist it. Nothing
-interrupts a single call into compiled code before it returns.
+interrupts a single call into compiled code before it returns, nor an import: a
+module of which half is loaded would stay so until the kernel restarts.
 """
 
 import ctypes
@@ -46,66 +47,47 @@ def _runs_reader_code(frame: FrameType | None) -> bool:
     while frame is not None:
         if frame.f_code is _shielded.__code__:
             return True
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return False
         frame = frame.f_back
     return False
 
 
-if sys.version_info >= (3, 12):
-    _TOOL = 4  # debuggers, coverage and profilers have other numbers
+class _Again:
+    """`again.strike` sends the signal to where the interpreter next looks for one: a call, or a step of a loop.
 
-    def _strike_every_line(reader: int) -> None:
-        """From now on each line that the thread starts below _shielded raises TimeUp."""
-        monitoring = sys.monitoring
+    An attribute, because the interpreter looks for signals after each function that it calls, but not after this.
+    """
 
-        def strike(code: object, line: int) -> None:
-            if threading.get_ident() == reader and _runs_reader_code(sys._getframe(1)):
-                raise TimeUp
+    strike = property(ctypes.pythonapi.PyErr_SetInterruptEx)
 
-        if monitoring.get_tool(_TOOL) is None:
-            monitoring.use_tool_id(_TOOL, __name__)
-            monitoring.register_callback(_TOOL, monitoring.events.LINE, strike)
-            monitoring.set_events(_TOOL, monitoring.events.LINE)
-
-    def _spare_lines() -> None:
-        monitoring = sys.monitoring
-        if monitoring.get_tool(_TOOL) == __name__:
-            monitoring.set_events(_TOOL, 0)
-            monitoring.register_callback(_TOOL, monitoring.events.LINE, None)
-            monitoring.free_tool_id(_TOOL)
-
-else:
-
-    def _strike_every_line(reader: int) -> None:
-        pass
-
-    def _spare_lines() -> None:
-        pass
+    def __init__(self) -> None:
+        self._as_parameter_ = int(signal.SIGALRM)
 
 
 def _with_signal(work: Callable[[], T], seconds: float) -> T:
-    reader = threading.get_ident()
+    struck = False
+    again = _Again()
 
     def strike(signum: int, frame: FrameType | None) -> None:
-        if not _runs_reader_code(frame):
-            return
-        signal.setitimer(signal.ITIMER_REAL, 0.0)
-        _strike_every_line(reader)
-        # If a bare `except` catches this strike, the next must come before the code is inside its `try`
-        # again. Whoever drops the exception frees this frame, and with it a list that takes the
-        # interpreter longer to free than the pause until the next signal.
-        slow_to_free = [object() for _ in range(10_000)]
-        signal.setitimer(signal.ITIMER_REAL, 2e-5, 0.02)
-        raise TimeUp(slow_to_free)
+        nonlocal struck
+        if _runs_reader_code(frame):
+            struck = True
+            error = TimeUp()
+            again.strike  # noqa: B018  # a bare `except` may catch this strike, but not all that follow
+            raise error
 
     handler = signal.signal(signal.SIGALRM, strike)
-    timer = signal.setitimer(signal.ITIMER_REAL, seconds, 0.02)
+    # Again and again: deep in a recursion there may be no room for a handler.
+    timer = signal.setitimer(signal.ITIMER_REAL, seconds, 0.002)
     try:
         return _shielded(work)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0.0)
-        _spare_lines()
         signal.signal(signal.SIGALRM, handler)
         signal.setitimer(signal.ITIMER_REAL, *timer)
+        if struck:  # whatever the code made of that
+            raise TimeUp from None
 
 
 def _with_thread(work: Callable[[], T], seconds: float) -> T:

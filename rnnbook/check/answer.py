@@ -11,7 +11,16 @@ from numpy.typing import ArrayLike
 
 from rnnbook._languages import Pair
 from rnnbook.check.alarm import TimeUp
-from rnnbook.check.compare import central_differences, close, digits, same, shape_mistake, value_mistake
+from rnnbook.check.compare import (
+    central_differences,
+    close,
+    digits,
+    narrowed,
+    nearly,
+    same,
+    shape_mistake,
+    value_mistake,
+)
 from rnnbook.check.guard import Printed, describe, is_a, line_of, run, type_name
 from rnnbook.check.messages import EXTRA, NOTHING, fill
 from rnnbook.check.registry import Exercise
@@ -43,6 +52,7 @@ class Answer:
         self._exercise, self._raw = exercise, raw
         self._seconds, self._left = seconds, seconds
         self._parameters = exercise.arguments or ()
+        self._keywords: frozenset[str] = frozenset()
         if raw is Ellipsis or raw is NotImplemented:
             self._not_implemented()
         if exercise.arguments is None:
@@ -192,6 +202,9 @@ class Answer:
         atol: float,
     ) -> None:
         self._shape(got, want.shape, given, name, mistakes)
+        computed = self._exercise.arguments is not None
+        if computed and want.dtype.kind in "fc":  # counts are exact, and typed values have tolerances of their own
+            got = narrowed(got)
         right = close(got, want, rtol, atol)
         self._dtype(got, want, bool(right.all()), given, name)
         self._finite(got, want, given, name)
@@ -203,6 +216,8 @@ class Answer:
         # What is nearly right is no mistake, not even one that comes to the same here.
         near = want.dtype.kind == "f" and same(got, want, rtol, atol)
         extra = EXTRA["digits"] if near else _told(mistakes, got, rtol, atol) or value_mistake(got, want, rtol, atol)
+        if computed and (near or (extra == NOTHING and nearly(got, want))):
+            extra = EXTRA["precision"]
         if code == "wrong" and extra == NOTHING and got.dtype.kind in "iuf":
             near = want.dtype.kind == "f" and abs(got[index] - want[index]) <= 0.01 * abs(want[index])
             extra = EXTRA["digits" if near else "too-large" if got[index] > want[index] else "too-small"]
@@ -229,31 +244,36 @@ class Answer:
         if not callable(self._raw):
             self._reject("not-a-function", type=type_name(self._raw))
 
-        def parameters() -> tuple[tuple[str, ...], bool] | None:
+        def parameters() -> tuple[tuple[str, ...], frozenset[str], bool] | None:
             try:
-                signature = inspect.signature(self._raw)
+                found = inspect.signature(self._raw)
             except (TypeError, ValueError):  # some compiled functions have none
                 return None
+            names = tuple(found.parameters)
+            by_name = frozenset(name for name in arguments if _keyword_only(found, name))
             try:
-                signature.bind(*arguments)
+                found.bind(*(name for name in arguments if name not in by_name), **dict.fromkeys(by_name))
             except TypeError:
-                return tuple(signature.parameters), False
-            return tuple(signature.parameters), True
+                return names, by_name, False
+            return names, by_name, True
 
         found = self._guard(parameters, "")
         if found is None:
             return
-        names, fits = found
-        disordered = names != arguments and sorted(names) == sorted(arguments)
+        names, self._keywords, fits = found
+        got, want = (tuple(name for name in some if name not in self._keywords) for some in (names, arguments))
+        disordered = got != want and sorted(got) == sorted(want)
         if not fits or disordered:
-            got, want = (", ".join(f"`{name}`" for name in ns) or "()" for ns in (names, arguments))
-            self._reject("signature", arguments=want, got=got)
-        if len(names) == len(arguments):
+            takes, must = (", ".join(f"`{name}`" for name in ns) or "()" for ns in (names, arguments))
+            self._reject("signature", arguments=must, got=takes)
+        if len(names) == len(arguments) and not self._keywords:
             self._parameters = names
 
     def _result(self, arguments: tuple[Any, ...], given: str) -> Any:
         inputs = tuple(copied(argument) for argument in arguments)
-        raw = self._guard(lambda: self._raw(*inputs), given)
+        named = dict(zip(self._exercise.arguments or (), inputs, strict=True))
+        keywords = {name: named.pop(name) for name in self._keywords}
+        raw = self._guard(lambda: self._raw(*named.values(), **keywords), given)
         if raw is None:
             self._reject("nothing", given)
         if raw is Ellipsis or raw is NotImplemented:
@@ -340,6 +360,11 @@ def judge(exercise: Exercise, raw: Any, seconds: float | None = None) -> Result:
         return Result(exercise.id, rejected.code, rejected.fields, printed)
     except Exception as error:
         return Result(exercise.id, "broken", {"error": describe(error)})
+
+
+def _keyword_only(signature: inspect.Signature, name: str) -> bool:
+    found = signature.parameters.get(name)
+    return found is not None and found.kind is inspect.Parameter.KEYWORD_ONLY
 
 
 def _rows(raw: Any) -> list[Any] | None:

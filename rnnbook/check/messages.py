@@ -145,6 +145,10 @@ EXTRA: dict[str, Pair] = {
     "too-large": ("It is too large.", "偏大。"),
     "too-small": ("It is too small.", "偏小。"),
     "digits": ("Very near: give more digits.", "已经很接近：请多给几位数字。"),
+    "precision": (
+        "Very near, as if part of it were computed in lower precision: use float64 throughout.",
+        "已经很接近，像是有一部分用了较低的精度：请全程使用 float64。",
+    ),
     "nearest": ("Did you mean “{nearest}”?", "你要找的是不是“{nearest}”？"),
     "whole": ("A whole number is needed.", "应为整数。"),
     "line": ("The line is `{line}`.", "出错的一行是 `{line}`。"),

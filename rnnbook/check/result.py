@@ -6,6 +6,8 @@ sheet shows the one of the surrounding page; elsewhere it is plain text.
 
 import html
 import re
+import sys
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -41,6 +43,25 @@ def box(kind: str, content: str) -> str:
     return f'<div class="rnn-check {kind}" role="status"{chosen}>{STYLE}{content}</div>'
 
 
+PLAINER = {"✓": "√+", "✗": "×x", "−": "-", "–": "-", "·": "-", "…": ".", "“": '"', "”": '"'}
+
+
+def printable(text: str) -> str:
+    """The text as standard output can write it: gbk lacks ✓ and −, cp1252 Greek letters, and `print` would raise."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+
+    def writable(some: str) -> bool:
+        return some == some.encode(encoding, "ignore").decode(encoding)
+
+    def plainer(letter: str) -> str:
+        kind, *code = unicodedata.decomposition(letter).split() or [""]
+        if kind in ("<super>", "<sub>"):
+            return ("^" if kind == "<super>" else "_") + chr(int(code[0], 16))
+        return next(filter(writable, PLAINER.get(letter, "")), letter.encode("ascii", "backslashreplace").decode())
+
+    return text if writable(text) else "".join(letter if writable(letter) else plainer(letter) for letter in text)
+
+
 @dataclass(frozen=True)
 class Result:
     """The outcome of one check: true if the answer passed, and a message in both languages."""
@@ -73,7 +94,7 @@ class Result:
         return "\n".join(lines)
 
     def __repr__(self) -> str:
-        return self.text()
+        return printable(self.text())
 
     def _repr_html_(self) -> str:
         mark = "✓" if self.passed else "✗"
@@ -91,7 +112,7 @@ class Note:
     message: Pair
 
     def __repr__(self) -> str:
-        return f"{self.id}: {pick(self.message, language())}"
+        return printable(f"{self.id}: {pick(self.message, language())}")
 
     def _repr_html_(self) -> str:
         return box("neutral", f"<strong>{html.escape(self.id)}:</strong> {bilingual(self.message)}")
@@ -114,7 +135,7 @@ class Progress:
         lines = [pick(self.message, language())]
         for topic, ids in self.exercises.items():
             lines.append(f"{topic}: " + "  ".join(f"{'✓' if id in self.solved else '·'} {id}" for id in ids))
-        return "\n".join(lines)
+        return printable("\n".join(lines))
 
     def _repr_html_(self) -> str:
         heads = "".join(f'<th scope="col">{bilingual(EXTRA[key])}</th>' for key in ("topic", "solved", "open"))

@@ -4,8 +4,6 @@ Tensors are known by their `detach` method, so that torch is never imported here
 """
 
 import copy
-from decimal import Decimal
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -30,9 +28,9 @@ def as_array(raw: object) -> Array:
     """A copy of raw as an array of numbers, dtype kept. Raises NotAnArray."""
     made_of_parts = is_a(raw, list, tuple)
     try:
-        array = np.asarray(_without_tensors(raw))
-        if array.dtype == object and isinstance(raw, int):  # beyond 64 bits
-            array = np.asarray(float(raw))
+        array = np.asarray(_plain(raw, _Room()))
+    except NotAnArray:
+        raise
     except Exception:
         raise NotAnArray("ragged" if made_of_parts else "type") from None
     if array.nbytes > MOST_BYTES:
@@ -44,15 +42,45 @@ def as_array(raw: object) -> Array:
     return array.copy()
 
 
-def _without_tensors(raw: object) -> object:
-    if isinstance(raw, list | tuple):
-        return [_without_tensors(item) for item in raw]
-    if is_a(raw, Fraction, Decimal):
-        return float(raw)  # type: ignore[arg-type]
-    if isinstance(raw, np.ndarray) or not hasattr(raw, "detach"):
+class _Room:
+    """How many more entries lists may have; numpy would make them all, even those of a range, and then be asked."""
+
+    def __init__(self) -> None:
+        self.left = MOST_BYTES // 8
+
+    def take(self, parts: Any) -> None:
+        self.left -= len(parts)
+        if self.left < 0:
+            raise NotAnArray("too-large", f"({len(parts)},)")
+
+
+def _plain(raw: object, room: _Room) -> object:
+    """What numpy can make an array of: lists of arrays and of its own numbers, none of them too long."""
+    if is_a(raw, np.ndarray) and raw.dtype == object and raw.ndim == 0:  # type: ignore[attr-defined]
+        return _plain(raw.item(), room)  # type: ignore[attr-defined]
+    if is_a(raw, np.ndarray, np.generic, str, bytes, bool, float, complex):
         return raw
-    tensor: Any = raw.detach().cpu()
-    return (tensor.float() if "bfloat16" in str(tensor.dtype) else tensor).numpy()
+    if is_a(raw, int):
+        return raw if -(2**63) <= raw < 2**63 else float(raw)  # type: ignore[operator, arg-type]
+    if hasattr(raw, "detach"):
+        tensor: Any = raw.detach().cpu()
+        return (tensor.float() if "bfloat16" in str(tensor.dtype) else tensor).numpy()
+    if hasattr(raw, "__array__"):
+        return raw
+    if hasattr(type(raw), "__float__"):  # a number of another library: Fraction, Decimal, sympy's, mpmath's
+        return _number(raw)
+    if hasattr(type(raw), "__getitem__") and hasattr(type(raw), "__len__"):
+        room.take(raw)
+        if is_a(raw, list, tuple) and set(map(type, raw)) != {float}:  # type: ignore[call-overload]
+            return [_plain(item, room) for item in raw]  # type: ignore[attr-defined]
+    return raw
+
+
+def _number(raw: Any) -> float | complex:
+    try:
+        return float(raw)
+    except TypeError:
+        return complex(raw)
 
 
 def copied(value: object) -> object:

@@ -292,6 +292,28 @@ def test_wrong_answers_are_rejected(given: Written) -> None:
     assert not left, f"{given.id} accepts {len(left)} of {len(wrong)} wrong answers:\n" + "\n".join(left)
 
 
+def in_single_precision(function: Any) -> Any:
+    """The function as it is where all numbers are single, and its result a plain list of them."""
+
+    def reader(*arguments: Any) -> Any:
+        raw = function(*(np.float32(one) if np.asarray(one).dtype == np.float64 else one for one in arguments))
+        return tuple(map(plain, raw)) if isinstance(raw, list | tuple) else plain(raw)
+
+    def plain(part: Any) -> Any:
+        array = np.asarray(part)
+        return np.float32(array).tolist() if array.dtype.kind == "f" else part
+
+    return functools.wraps(function)(reader)
+
+
+@pytest.mark.parametrize("given", [one for one in WRITTEN if one.exercise().arguments], ids=lambda given: given.id)
+def test_single_precision_is_enough_in_any_dress_and_hides_no_mistake(given: Written) -> None:
+    result = judge(given.exercise(), in_single_precision(given.answer(solved(given.code))))
+    assert result, result.text("en")
+    wrong = [(change, in_single_precision(answer)) for change, answer in wrong_answers(given)[::3]]
+    assert set(weaknesses(given.exercise(), wrong)) <= set(EQUIVALENT.get(given.id, {}))
+
+
 class Noted(Answer):
     """Notes every comparison: the name of the result, what is wanted, and the mistakes that have a message."""
 
