@@ -215,7 +215,7 @@ FUNCTIONS: list[tuple[Any, str, str]] = [
     (returning(np.zeros((4000, 4000))), "too-large", ""),
     (returning(range(10**15)), "too-large", "(1000000000000000,)"),
     (returning([range(3 * 10**7)]), "too-large", ""),
-    (returning([[0.0] * 10**6] * 10), "too-large", ""),
+    (returning([[[0.0] * 9 * 10**6]]), "too-large", ""),
     (lambda *, x, a: right(x, a), "passed", ""),
     (lambda x, *, a: right(x, a), "passed", ""),
     (lambda a, *, x: right(x, a), "passed", ""),
