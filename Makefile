@@ -1,6 +1,7 @@
 # make book, make test: each makes what it needs by itself, in .venv.
 PYTHON ?= python3
 BIN := .venv/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 INSTALLED := .venv/.installed
 # The files of tests side by side, each in one process, in their order: the longest stand first.
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
@@ -9,9 +10,7 @@ TORCH := $(shell grep '^torch==' constraints.txt)
 .PHONY: book test check chapter lint serve lab bench sabotage audit offline pdf clean
 
 book: $(INSTALLED)
-	$(BIN)/jupyter-book build -W --keep-going --quiet .
-	@echo "English: $(CURDIR)/_build/html/index.html"
-	@echo "中文:    $(CURDIR)/_build/html/zh/index.html"
+	@$(BIN)/python -m booktools
 
 test: $(INSTALLED) lint
 	$(PYTEST)
@@ -41,7 +40,7 @@ lab: book
 	$(BIN)/jupyter lab _build/notebooks
 
 bench: $(INSTALLED)
-	$(BIN)/pip install --quiet -c constraints.txt -e '.[bench]'
+	$(PIP) -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m benchmarks.recurrent
 	$(BIN)/python -m benchmarks.scan
 	$(BIN)/python -m benchmarks.kalman
@@ -64,11 +63,11 @@ clean:
 	rm -rf _build .venv
 
 # PyTorch's CPU build where its own index is reached (on Linux the default build brings gigabytes of CUDA);
-# where it is not, the installation after it takes torch from wherever pip is set up to look.
+# where it is not, the installation after it takes torch from wherever pip is set up to look, and this is said.
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
-	-@$(BIN)/pip install --quiet --no-deps --retries 0 --timeout 15 \
-		--index-url https://download.pytorch.org/whl/cpu $(TORCH) 2>/dev/null
-	$(BIN)/pip install --quiet -c constraints.txt -e '.[book,test]'
+	@$(PIP) --no-deps --retries 0 --timeout 15 --index-url https://download.pytorch.org/whl/cpu $(TORCH) 2>/dev/null \
+		|| echo "PyTorch's own index was not reached: $(TORCH) comes from where pip looks, perhaps with gigabytes of CUDA."
+	@$(PIP) -c constraints.txt -e '.[book,test]'
 	@touch $@

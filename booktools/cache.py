@@ -7,6 +7,7 @@ are removed, except a few recent ones, which a change of branch comes back to.
 """
 
 import hashlib
+import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,7 +20,7 @@ def digest(paths: Iterable[Path], root: Path) -> str:
     total = hashlib.sha256()
     for path in sorted(paths):
         content = hashlib.sha256(path.read_bytes()).digest()
-        total.update(path.relative_to(root).as_posix().encode() + b"\0" + content)
+        total.update(Path(os.path.relpath(path, root)).as_posix().encode() + b"\0" + content)
     return total.hexdigest()[:12]
 
 

@@ -8,8 +8,10 @@ import os
 from pathlib import Path
 from typing import Any
 
+from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
 from booktools import ROOT, cache, doctree, editions, figures, formulas, ledger, notebooks, pages, search, weight
@@ -30,6 +32,15 @@ def configure(app: Sphinx, config: Config) -> None:
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
     os.environ["RNNBOOK_STRICT"] = "1"
+    quieten_kernels()
+
+
+def quieten_kernels() -> None:
+    """Kernels warn of a connection without encryption, on this very machine; and none reads the author's settings."""
+    profile = ROOT / "_build" / "ipython" / "profile_default"
+    profile.mkdir(parents=True, exist_ok=True)
+    (profile / "ipython_kernel_config.py").write_text('get_config().IPKernelApp.log_level = "ERROR"\n', "utf8")
+    os.environ["IPYTHONDIR"] = str(profile.parent)
 
 
 def read_one_language(app: Sphinx, docname: str, source: list[str]) -> None:
@@ -41,6 +52,25 @@ def rank_pages(app: Sphinx, exception: Exception | None) -> None:
     indexer = getattr(app.builder, "indexer", None)
     if exception is None and indexer is not None:
         Path(app.outdir, "_static", search.RANKS).write_text(search.ranks(app.env, indexer.lang), "utf8")
+
+
+def remember_sources(app: Sphinx, doctree: nodes.document) -> None:
+    app.env.metadata[app.env.docname]["digest"] = _digest_of(app.env, app.env.docname)
+
+
+def changed_sources(
+    app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[str], removed: set[str]
+) -> list[str]:
+    """The pages whose sources are others than were read. Sphinx asks for later dates only, and a date may go back."""
+    read = env.found_docs - added - changed
+    return [name for name in sorted(read) if env.metadata[name].get("digest") != _digest_of(env, name)]
+
+
+def _digest_of(env: BuildEnvironment, docname: str) -> str:
+    """Of a page's source and of the files that it shows or lists, without what the build made itself."""
+    files = {Path(env.srcdir, name) for name in (env.doc2path(docname), *env.dependencies[docname])}
+    own = (path for path in files if path.is_file() and ROOT / "_build" not in path.parents)
+    return cache.digest(own, ROOT)
 
 
 def drop_old_images(app: Sphinx, exception: Exception | None) -> None:
@@ -80,6 +110,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("config-inited", configure, priority=100)  # before those who read the settings
     app.connect("config-inited", pages.configure, priority=100)
     app.connect("config-inited", pages.localise_parts, priority=950)  # after the table of contents is read
+    app.connect("env-get-outdated", changed_sources)
+    app.connect("doctree-read", remember_sources, priority=900)  # once all files that it shows are known
     app.connect("source-read", ledger.expand, priority=400)  # whole, in both languages
     app.connect("source-read", read_one_language)
     app.connect("html-page-context", pages.add_languages, priority=400)

@@ -1,6 +1,7 @@
 """Fonts with only what the site shows: icons in the stylesheet, letters of formulas in files, the first in the page."""
 
 import base64
+import hashlib
 import io
 import logging
 import re
@@ -70,9 +71,9 @@ def reduce_all(sources: Path, characters: str, kept: Path, place: Path) -> None:
     """
     kept.mkdir(exist_ok=True)
     for source in sorted(sources.glob("*.woff2")):
-        known, asked = kept / source.name, kept / f"{source.name}.txt"
-        fresh = known.exists() and asked.read_text("utf8") == characters
-        if not fresh or known.stat().st_mtime < source.stat().st_mtime:
+        known, made_of = kept / source.name, kept / f"{source.name}.txt"
+        key = f"{hashlib.sha256(source.read_bytes()).hexdigest()} {characters}"
+        if not known.exists() or made_of.read_text("utf8") != key:
             known.write_bytes(reduced(source, [ord(letter) for letter in characters], "woff2", hinted=True))
-            asked.write_text(characters, "utf8")
+            made_of.write_text(key, "utf8")
         (place / source.name).write_bytes(known.read_bytes())

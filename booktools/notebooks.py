@@ -13,6 +13,7 @@ import nbformat
 from myst_nb.core.read import read_myst_markdown_notebook
 from nbformat import NotebookNode
 from sphinx.application import Sphinx
+from sphinx.config import Config
 
 from booktools import ROOT, evidence, exercises, repository
 from booktools.languages import keep_language
@@ -21,14 +22,22 @@ from booktools.plain import References, caption, plain
 
 BRANCH = ROOT / "_build" / "notebooks"  # what the workflow publishes as the branch of that name
 
+# A package of another commit is replaced, except one that its reader put there from a folder.
 INSTALL = """\
-import importlib.util
 import os
+from importlib import metadata, util
 
 os.environ["RNNBOOK_LANG"] = "{lang}"
-source = os.environ.get("RNNBOOK_SOURCE", "git+https://github.com/{slug}@{commit}")
-if importlib.util.find_spec("rnnbook") is None:
-    %pip install -q {{source}}"""
+commit = "{commit}"
+source = os.environ.get("RNNBOOK_SOURCE", "git+https://github.com/{slug}@{at}")
+found = next(metadata.distributions(name="rnnbook"), None)
+origin = (found.read_text("direct_url.json") or "") if found else ""
+if util.find_spec("rnnbook") is None:
+    %pip install -q {{source}}
+elif found and commit not in origin and commit[:12] not in found.version:
+    print("rnnbook", found.version, "!=", commit[:12])
+    if "vcs_info" in origin or "archive_info" in origin:
+        %pip install -q --force-reinstall --no-deps {{source}}"""
 
 ENVIRONMENT = """\
 name: memory-in-a-loop
@@ -43,7 +52,7 @@ dependencies:
   - jupyterlab>=4.2
   - pip
   - pip:
-      - git+https://github.com/{slug}@{commit}
+      - git+https://github.com/{slug}@{at}
 """
 
 
@@ -66,8 +75,7 @@ def read(text: str, lang: str, *, solutions: bool) -> NotebookNode:
 
 def finished(notebook: NotebookNode, references: References, lang: str, *, solutions: bool) -> NotebookNode:
     """The same notebook for a reader's machine: plain Markdown, the install cell first, stable ids."""
-    slug, commit = references.app.config.book_repository, repository.commit(ROOT)
-    cells = [nbformat.v4.new_code_cell(INSTALL.format(lang=lang, slug=slug, commit=commit))]
+    cells = [nbformat.v4.new_code_cell(INSTALL.format(lang=lang, **pins(references.app.config)))]
     for cell in notebook.cells:
         figure = cell.metadata.get("mystnb", {}).get("figure")
         if cell.cell_type == "markdown":
@@ -92,6 +100,12 @@ def finished(notebook: NotebookNode, references: References, lang: str, *, solut
     return fresh
 
 
+def pins(config: Config) -> dict[str, str]:
+    """What a notebook installs: the commit that is built, or a branch, whatever it is then, where nothing tells it."""
+    commit = repository.commit(ROOT) or ""
+    return {"slug": config.book_repository, "commit": commit, "at": commit or repository.UNPINNED}
+
+
 def publish(app: Sphinx, exception: Exception | None) -> None:
     """Write this edition's notebooks into the branch's folder, and the students' also into the site."""
     if exception or app.builder.name != "html" or Path(app.srcdir) != ROOT:
@@ -112,5 +126,4 @@ def publish(app: Sphinx, exception: Exception | None) -> None:
             nbformat.validate(notebook)
             for folder in folders:
                 nbformat.write(notebook, folder / name)
-    pins = {"slug": app.config.book_repository, "commit": repository.commit(ROOT)}
-    (BRANCH / "environment.yml").write_text(ENVIRONMENT.format(**pins), "utf8")
+    (BRANCH / "environment.yml").write_text(ENVIRONMENT.format(**pins(app.config)), "utf8")

@@ -85,8 +85,9 @@ def configure(app: Sphinx, config: Config) -> None:
     config.book_repository = found or repository.slug_of(options.get("repository_url", ""))
     if config.book_repository is None:
         raise ValueError("set repository.url in _config.yml to https://github.com/OWNER/NAME")
-    if found is None and lang == "en":
-        log.info("no GitHub remote: links go to repository.url of _config.yml, %s", config.book_repository)
+    if lang == "en":
+        for gap in repository.gaps(ROOT):
+            log.info(gap)
     config.html_title = localised(config.html_title, lang)
     config.book_site = (config.html_baseurl or repository.pages_url(config.book_repository)).rstrip("/") + "/"
     config.html_baseurl = config.book_site + {"en": "", "zh": "zh/"}[lang]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from rnnbook import _lazy
 
 if TYPE_CHECKING:
+    __version__: str
     from rnnbook.runtime import device, set_up
 
-__version__ = "0.1.0"
 __all__ = ["device", "set_up"]
-__getattr__, __dir__ = _lazy.modules(__name__, device="runtime", set_up="runtime")
+__getattr__, __dir__ = _lazy.modules(__name__, device="runtime", set_up="runtime", __version__="_version")

@@ -50,7 +50,7 @@ def test_conda_and_pip_ask_for_the_same() -> None:
 
 
 def test_launched_notebooks_ask_for_what_the_package_needs() -> None:
-    conda = conda_packages(ENVIRONMENT.format(slug="a/b", commit="c"))
+    conda = conda_packages(ENVIRONMENT.format(slug="a/b", at="c"))
     assert {name: conda[name] for name in asked()} == asked()
 
 

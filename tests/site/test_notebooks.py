@@ -1,6 +1,7 @@
 """The notebooks that readers launch: one language, plain Markdown, no solution, any fork."""
 
 import json
+import os
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,10 +10,12 @@ import nbformat
 import pytest
 from docutils import nodes
 from docutils.utils import new_document
+from IPython.core.inputtransformer2 import TransformerManager
 
 from booktools import exercises
 from booktools.doctree import localise_figures
 from booktools.languages import localised
+from booktools.notebooks import INSTALL
 from booktools.plain import PlainError, References, caption, plain
 from booktools.words import words
 from chapters import BY_NAME, ROOT, code_cells
@@ -112,6 +115,51 @@ def test_the_first_cell_installs_this_commit(site: Path) -> None:
         first = nbformat.read(path, 4).cells[0].source
         assert re.search(r"git\+https://github\.com/[\w.-]+/[\w.-]+@([0-9a-f]{40}|main)\b", first)
         assert "torch" not in first  # Colab keeps its own
+
+
+COMMIT, OTHER = "0123456789abcdef" + 24 * "0", 40 * "f"
+VCS, FOLDER, ARCHIVE = '{"vcs_info": {"commit_id": "%s"}}', '{"dir_info": {"editable": true}}', '{"archive_info": {}}'
+
+
+@pytest.mark.parametrize(
+    ("version", "origin", "built_from", "installs"),
+    [
+        (None, None, COMMIT, "-q"),
+        ("0.1.0", VCS % COMMIT, COMMIT, None),
+        ("0.1.0+g0123456789ab", ARCHIVE, COMMIT, None),
+        ("0.1.0", VCS % OTHER, COMMIT, "-q --force-reinstall --no-deps"),
+        ("0.1.0+gffffffffffff", ARCHIVE, COMMIT, "-q --force-reinstall --no-deps"),
+        ("0.1.0+gffffffffffff", FOLDER, COMMIT, None),
+        ("0.1.0", None, COMMIT, None),
+        ("0.1.0", VCS % OTHER, "", None),
+        (None, None, "", "-q"),
+    ],
+    ids=["none", "same", "wheel", "other", "other wheel", "a reader's folder", "unknown", "no commit", "none at all"],
+)
+def test_the_first_cell_replaces_a_package_of_another_commit(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    version: str | None,
+    origin: str | None,
+    built_from: str,
+    installs: str | None,
+) -> None:
+    """And says so; what a reader put there from a folder stays, and a difference is said all the same."""
+    found = [] if version is None else [SimpleNamespace(version=version, read_text=lambda name: origin)]
+    monkeypatch.setattr("importlib.metadata.distributions", lambda name: iter(found))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: version)
+    monkeypatch.setenv("RNNBOOK_LANG", "en")
+    monkeypatch.delenv("RNNBOOK_SOURCE", raising=False)
+    cell = INSTALL.format(lang="zh", slug="a/b", commit=built_from, at=built_from or "main")
+    ran: list[str] = []
+    shell = SimpleNamespace(run_line_magic=lambda name, line: ran.append(f"{name} {line}"))
+    code = TransformerManager().transform_cell(cell).replace("{source}", "' + source + '")
+    exec(code, {"get_ipython": lambda: shell})
+    address = f"git+https://github.com/a/b@{built_from or 'main'}"
+    assert ran == ([] if installs is None else [f"pip install {installs} {address}"])
+    differs = version is not None and built_from and built_from not in (origin or "") and built_from[:12] not in version
+    assert capsys.readouterr().out == (f"rnnbook {version} != {built_from[:12]}\n" if differs else "")
+    assert os.environ["RNNBOOK_LANG"] == "zh"
 
 
 @pytest.fixture
