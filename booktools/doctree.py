@@ -15,15 +15,20 @@ from booktools.pages import language
 from booktools.words import words
 from rnnbook.check import hints_of
 
+LABEL = re.compile(r"[\w-]+:[\w.-]+")
+
 
 class LabelsAsAnchors(SphinxTransform):
-    """A heading's explicit label becomes its anchor, so that both editions have the same anchors."""
+    """A heading's explicit label becomes its anchor, so that both editions have the same anchors.
+
+    A heading's own words are among its names, too, and may hold a colon; a label holds no space.
+    """
 
     default_priority = 860  # after targets were propagated to their sections
 
     def apply(self) -> None:
         for section in self.document.findall(nodes.section):
-            labels = [self.document.nameids.get(name) for name in section["names"] if ":" in name]
+            labels = [self.document.nameids.get(name) for name in section["names"] if LABEL.fullmatch(name)]
             anchors = [anchor for anchor in labels if anchor in section["ids"]]
             section["ids"] = anchors + [other for other in section["ids"] if other not in anchors]
 

@@ -14,7 +14,21 @@ from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
-from booktools import ROOT, cache, doctree, editions, figures, formulas, ledger, notebooks, pages, search, weight
+from booktools import (
+    ROOT,
+    cache,
+    doctree,
+    editions,
+    figures,
+    formulas,
+    glossary,
+    ledger,
+    needs,
+    notebooks,
+    pages,
+    search,
+    weight,
+)
 from booktools.languages import keep_language
 from booktools.pages import language
 
@@ -45,13 +59,6 @@ def quieten_kernels() -> None:
 
 def read_one_language(app: Sphinx, docname: str, source: list[str]) -> None:
     source[0] = keep_language(source[0], language(app.config))
-
-
-def rank_pages(app: Sphinx, exception: Exception | None) -> None:
-    """Tell the search which page says most of a word, wherever the index was written."""
-    indexer = getattr(app.builder, "indexer", None)
-    if exception is None and indexer is not None:
-        Path(app.outdir, "_static", search.RANKS).write_text(search.ranks(app.env, indexer.lang), "utf8")
 
 
 def remember_sources(app: Sphinx, doctree: nodes.document) -> None:
@@ -106,7 +113,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("book_launch", [], "html")
     app.add_config_value("book_digest", "", "env")
     app.add_config_value("comments_config", {}, "")  # Jupyter Book sets it for an extension that we leave out
-    app.add_search_language(search.BigramChinese)
     app.connect("config-inited", configure, priority=100)  # before those who read the settings
     app.connect("config-inited", pages.configure, priority=100)
     app.connect("config-inited", pages.localise_parts, priority=950)  # after the table of contents is read
@@ -118,9 +124,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("html-page-context", pages.share_scripts)
     app.connect("html-page-context", pages.add_buttons, priority=600)
     app.connect("html-page-context", ledger.add_filters)
-    app.connect("html-page-context", search.add_ranks)
     app.connect("html-page-context", pages.finish, priority=990)  # when all others have had their say
-    app.connect("build-finished", rank_pages)
     app.connect("build-finished", drop_old_images)
     app.connect("build-finished", translate_figures)
     app.connect("build-finished", notebooks.publish)
@@ -128,5 +132,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     editions.setup(app)
     formulas.setup(app)
     doctree.setup(app)
+    glossary.setup(app)
+    needs.setup(app)
+    search.setup(app)
     weight.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

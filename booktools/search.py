@@ -1,87 +1,160 @@
-"""Chinese search without a word list, and the page that says most of a word first.
+"""The search: the sections of an edition and the terms that they define, as one script for booktools/static/search.js.
 
-Chinese is indexed by its characters and by its pairs of neighbouring characters; a query of three characters or
-more asks for all of its pairs. Sphinx knows whether a page has a word, not how often; `fullest` adds that.
+A section's words are taken when its page is written, with its references and citations resolved, and kept beside the
+doctrees; the index is put together from all of them at the end of every build. What a search does with words (accents,
+endings, pairs of Han characters) it does in the browser, to the index and to the query alike.
 """
 
 import json
 import re
-from collections import Counter
-from functools import cache
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-import quickjs
 from docutils import nodes
 from sphinx.application import Sphinx
-from sphinx.environment import BuildEnvironment
-from sphinx.search import SearchLanguage, WordCollector
-from sphinx.search.zh import SearchChinese
+from sphinx.builders.html import StandaloneHTMLBuilder
 
-RANKS = "searchranks.js"
-HAN = re.compile(r"[\u3400-\u9fff]+")
-REST = re.compile(r"[^\W\u3400-\u9fff]+")  # letters of any other script, as the splitter of the browser keeps them
+from booktools import ROOT, glossary
+from booktools.doctree import Fold
+from booktools.pages import language
 
-
-class BigramChinese(SearchChinese):
-    """Replaces Sphinx's Chinese search, which needs the word list of jieba."""
-
-    js_splitter_code = r"""
-var splitQuery = (query) => query
-    .split(/[^\p{Letter}\p{Number}_\p{Emoji_Presentation}]+/gu)
-    .flatMap((term) => term.match(/\p{Script=Han}+|[^\p{Script=Han}]+/gu) || [])
-    .flatMap((term) => /\p{Script=Han}/u.test(term) && term.length > 2
-        ? Array.from({length: term.length - 1}, (_, i) => term.slice(i, i + 2)) : [term]);
-"""
-
-    def init(self, options: dict[str, str]) -> None:
-        """Nothing: the parent's would load jieba, and a stemmer that is not the browser's."""
-
-    def split(self, text: str) -> list[str]:
-        # The parent's knows no letters beyond ASCII; the browser asks for Lütkepohl in one piece.
-        return [word for run in HAN.findall(text) for word in _grams(run)] + REST.findall(text)
-
-    def stem(self, word: str) -> str:
-        # Short stems too: the parent's keeps RTS whole, but the browser asks for rt.
-        return str(_browsers_stemmer()(word.lower()))
-
-    def word_filter(self, stemmed_word: str) -> bool:
-        # The parent's drops single characters; 门 and τ are words.
-        return len(stemmed_word) > 1 or not stemmed_word.isascii()
+INDEX = "searchindex.js"
+GLOSSARY = "chapters/glossary"
+SILENT = (nodes.comment, nodes.raw, nodes.image, nodes.math_block, nodes.system_message, Fold)
+LONGEST = 40  # characters of TeX; what is longer tells a reader of a result nothing
+COMMAND = re.compile(r"\\([a-zA-Z]+)\s*")
+SYMBOLS = {"prod": "∏", "sum": "∑", "partial": "∂", "odot": "⊙", "approx": "≈", "le": "≤", "ge": "≥", "ne": "≠"}
+SYMBOLS |= {"times": "×", "cdot": "·", "to": "→", "infty": "∞", "in": "∈", "lvert": "|", "rvert": "|", "dots": "…"}
+SPOKEN = {"tanh", "ln", "log", "exp", "max", "min", "det", "cos", "sin"}
+Section = tuple[str, str, str]  # anchor, title, text
+WORDS = {
+    "en": {
+        "some": "Found in {n} sections.",
+        "most": "No section has all of this. These {n} come nearest.",
+        "none": "Nothing in the book resembles this.",
+        "script": "The search needs JavaScript.",
+        "colon": ": ",
+    },
+    "zh": {
+        "some": "在 {n} 节中找到。",
+        "most": "没有一节包含全部内容，最接近的有 {n} 节。",
+        "none": "书中没有与此相近的内容。",
+        "script": "搜索需要 JavaScript。",
+        "colon": "：",
+    },
+}
 
 
-@cache
-def _browsers_stemmer() -> quickjs.Function:
-    """Sphinx's script itself: Snowball's English says decay where it says decai, and its Porter ms → m."""
-    context = quickjs.Context()
-    context.eval(BigramChinese.js_stemmer_code)
-    return context.eval("(word) => new Stemmer().stemWord(word)")
+def sections(document: nodes.document) -> Iterator[Section]:
+    """The sections of a page, each without those inside it; the first is the page, and has no anchor."""
+    for number, section in enumerate(document.findall(nodes.section)):
+        title, *rest = section.children
+        text = " ".join(words(node) for node in rest if not isinstance(node, nodes.section))
+        yield section["ids"][0] if number else "", words(title), " ".join(text.split())
 
 
-def _grams(run: str) -> list[str]:
-    return [*run, *(run[i : i + 2] for i in range(len(run) - 1))]
+def words(node: nodes.Node) -> str:
+    """What stands there for a reader: no code, no displayed formula, nothing that is folded away."""
+    if isinstance(node, nodes.Text):
+        return str(node)
+    if isinstance(node, nodes.math):
+        return _formula(node.astext())
+    if isinstance(node, SILENT):
+        return ""
+    if isinstance(node, nodes.container) and node.get("nb_element") == "cell_code":
+        return " ".join(words(caption) for caption in node.findall(nodes.caption))
+    return ("" if isinstance(node, nodes.TextElement) else " ").join(map(words, node.children))
 
 
-def fullest(env: BuildEnvironment, lang: SearchLanguage) -> dict[str, str]:
-    """For each word that several pages have, as the index has it, the page that has it most often."""
-    counts: dict[str, Counter[str]] = {}
-    for docname in sorted(env.found_docs):
-        doctree = env.get_doctree(docname)
-        collector = WordCollector(doctree, lang)
-        doctree.walk(collector)
-        for word, count in Counter(collector.found_words).items():
-            counts.setdefault(lang.stem(word), Counter())[docname] += count
-    return {word: pages.most_common(1)[0][0] for word, pages in sorted(counts.items()) if len(pages) > 1}
+def _formula(tex: str) -> str:
+    """A short formula about as one would type it: \\rho_t is ρ_t."""
+
+    def letter(found: re.Match[str]) -> str:
+        name = found[1]
+        if name in SYMBOLS:
+            return SYMBOLS[name]
+        if name in SPOKEN:
+            return f"{name} "
+        greek = name.removeprefix("var")
+        case = "SMALL" if greek.islower() else "CAPITAL"
+        try:
+            return unicodedata.lookup(f"GREEK {case} LETTER {greek}")
+        except KeyError:
+            return ""  # of the looks alone: \\mathrm, \\left
+
+    return re.sub(r"\\[,;! ]|[{}\\]", "", COMMAND.sub(letter, tex)) if len(tex) <= LONGEST else "…"
 
 
-def ranks(env: BuildEnvironment, lang: SearchLanguage) -> str:
-    """The script that tells the search of it (booktools/static/book.js)."""
-    found = fullest(env, lang)
-    pages = sorted(set(found.values()))
-    numbers = {word: pages.index(page) for word, page in found.items()}
-    data = json.dumps({"pages": pages, "words": numbers}, ensure_ascii=False, separators=(",", ":"))
-    return f"const SEARCH_RANKS = {data};\n"
+def keep(app: Sphinx, document: nodes.document, docname: str) -> None:
+    if app.builder.name == "html":
+        path = _kept(app, docname)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(list(sections(document))), "utf8")
 
 
-def add_ranks(app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: nodes.document) -> None:
-    if pagename == "search":
-        app.add_js_file(RANKS)
+def _kept(app: Sphinx, docname: str) -> Path:
+    return Path(app.doctreedir, "sections", f"{docname}.json")
+
+
+def index(book: list[tuple[str, list[Section]]], terms: list[glossary.Term], lang: str) -> dict[str, Any]:
+    """What the script reads: pages as [address, title], sections as [page, anchor, title, text], and the names of
+    what a section defines as [section, names, sentence]."""
+    pages = [(address, found[0][1]) for address, found in book]
+    all_sections = [(page, *section) for page, (_, found) in enumerate(book) for section in found]
+    # A label names a section; `ch:forward` names a page, whose sections have the addresses of its own.
+    numbers = {anchor: number for number, (_, anchor, _, _) in enumerate(all_sections) if anchor}
+    for number, (page, anchor, _, _) in enumerate(all_sections):
+        if not anchor:
+            numbers["ch-" + Path(pages[page][0]).stem] = number
+    names = [(numbers[nodes.make_id(term.where)], term.names(lang), term.says[lang]) for term in terms]
+    letters = set("".join(text for section in all_sections for text in section[2:]))
+    letters |= set("".join(name for _, all_names, _ in names for name in all_names))
+    return {
+        "pages": pages,
+        "sections": all_sections,
+        "names": names,
+        "traditional": [pair for pair in traditional() if letters & set(pair)],
+    }
+
+
+def traditional() -> list[str]:
+    """Pairs of characters, the traditional one before the simplified one."""
+    lines = Path(__file__).with_name("traditional.txt").read_text("utf8").splitlines()
+    return [pair for line in lines if not line.startswith("#") for pair in line.split()]
+
+
+def script(data: dict[str, Any]) -> str:
+    return f"const SEARCH = {json.dumps(data, ensure_ascii=False, separators=(',', ':'))};\n"
+
+
+def write(app: Sphinx, exception: Exception | None) -> None:
+    if exception or app.builder.name != "html" or Path(app.srcdir) != ROOT:
+        return
+    book = []
+    for docname in (app.config.root_doc, *app.env.toctree_includes[app.config.root_doc]):
+        found = json.loads(_kept(app, docname).read_text("utf8"))
+        if docname == GLOSSARY:  # its terms lead to the sections that define them, and say the same there
+            found = [(anchor, title, "") for anchor, title, _ in found]
+        book.append((app.builder.get_target_uri(docname), found))
+    data = index(book, glossary.load(), language(app.config))
+    Path(app.outdir, INDEX).write_text(script(data), "utf8")
+
+
+def instead(app: Sphinx) -> None:
+    """The book's own search in place of Sphinx's."""
+    if isinstance(app.builder, StandaloneHTMLBuilder):
+        app.builder.search = False
+
+
+def page(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """Sphinx makes this page only with its own search."""
+    yield "search", {"search_words": WORDS[language(app.config)]}, "search.html"
+
+
+def setup(app: Sphinx) -> None:
+    app.connect("builder-inited", instead)
+    app.connect("doctree-resolved", keep, priority=900)
+    app.connect("html-collect-pages", page)
+    app.connect("build-finished", write)

@@ -40,9 +40,9 @@ STYLES = (
 )
 TRANSLATIONS = "translations.js"  # of the interface; not in English
 SCRIPTS = (
+    "storage.js",
     "doctools.js",
     TRANSLATIONS,
-    "sphinx_highlight.js",
     "clipboard.min.js",
     "copybutton.js",
     "menus.js",
@@ -51,8 +51,11 @@ SCRIPTS = (
     "copying.js",
     "book.js",
 )
+# What Sphinx adds for its own search, which the book does not use.
+SPHINX_SEARCH = ("searchtools.js", "language_data.js", "sphinx_highlight.js", "translations.js")
 # Megabytes that no page asks for. Sources of the bundles stay: Sphinx does not copy them at each build.
 UNUSED = (
+    *SPHINX_SEARCH,
     "scripts/fontawesome.js*",
     "scripts/bootstrap.js*",
     "*.map",
@@ -85,7 +88,7 @@ def configure(app: Sphinx, config: Config) -> None:
 def lighten(app: Sphinx, pagename: str, template: str, context: Context, doctree: nodes.document | None) -> None:
     """Leave to the page what is not in the bundles, and give its images their sizes."""
     context["css_files"] = [css for css in context["css_files"] if not _among(css.filename, (*STYLES, "styles/*"))]
-    bundled = (*SCRIPTS, "documentation_options.js")
+    bundled = (*SCRIPTS, *SPHINX_SEARCH, "documentation_options.js")
     scripts = [js for js in context["script_files"] if js.filename]  # those without set what script_options sets
     context["script_files"] = [js for js in scripts if not _among(js.filename, bundled)]
     context["script_options"] = {
@@ -160,22 +163,25 @@ def bundle(app: Sphinx, exception: Exception | None) -> None:
         return
     static = Path(app.outdir, "_static")
     scripts = [name for name in SCRIPTS if name != TRANSLATIONS or (static / name).exists()]
-    # The first character keeps one script's "use strict" from ruling over all of them.
-    script = ";" + "\n;".join(SOURCE_MAP.sub("", _read(static, name)) for name in scripts)
+    script = "".join(by_itself(SOURCE_MAP.sub("", _read(static, name))) for name in scripts)
     script = replaced(MAY_SCROLL, '["nothing-here"]', script)
     (static / "site.js").write_text(script, "utf8")
     found = [path for pattern in STYLES for path in _sheets_like(static, pattern)]
     folders = [path.parent.relative_to(static).as_posix() for path in found]
     texts = [path.read_text("utf8") for path in found]
     sheets = "".join(stylesheet.rebased(text, folder) for text, folder in zip(texts, folders, strict=True))
-    searching = [_read(static, "searchtools.js"), "highlighted search-summary context kind-title kind-object kind-text"]
     names, letters = used_names(app, app.builder)
-    used = names | set(WORD.findall(" ".join([script, *searching])))
+    used = names | set(WORD.findall(f"{script} {_read(static, 'search.js')}"))
     (static / "site.css").write_text(_sheet(app, sheets, used, _icon_fonts(app.builder)), "utf8")
     fonts.reduce_all(FORMULA_FONTS, letters, Path(app.doctreedir, "fonts"), static / "katex" / "fonts")
     for path in sorted(static.rglob("*")):
         if path.is_file() and "katex" not in path.parts and _among(path.relative_to(static).as_posix(), UNUSED):
             path.unlink()
+
+
+def by_itself(script: str) -> str:
+    """A part of the bundle: what goes wrong in it is reported, and stops no other part."""
+    return f"try {{\n{script}\n}} catch (error) {{\n  reportError(error);\n}}\n"
 
 
 def _read(static: Path, name: str) -> str:

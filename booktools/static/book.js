@@ -1,6 +1,3 @@
-// From disk a browser may not fetch the pages that a search found, so results come without their summaries.
-if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
-
 // Paper shows hints and solutions, and dark ink.
 (() => {
   const root = document.documentElement.dataset;
@@ -53,42 +50,17 @@ document.addEventListener("DOMContentLoaded", () => {
   for (const box of document.querySelectorAll(scrollers)) observer.observe(box);
 });
 
-// Results of a search. A summary is of the page's own words, not its buttons, shows each formula once, not also its
-// source, and begins near what was typed; of equal pages the one comes first that has more of it, in title or text.
-document.addEventListener("DOMContentLoaded", () => {
-  if (typeof Search === "undefined") return;
-  const typed = (new URLSearchParams(location.search).get("q") || "").toLowerCase().trim();
-  const words = typed.split(/[^\p{Letter}\p{Number}_]+/u).filter(Boolean);
-  const { htmlToText, makeSearchSummary } = Search;
-  Search.htmlToText = (page, anchor) => {
-    const read = new DOMParser().parseFromString(page, "text/html");
-    for (const one of read.querySelectorAll(".bd-header-article, .prev-next-footer, .katex-mathml")) one.remove();
-    return htmlToText(read.documentElement.outerHTML, anchor).trim();
-  };
-  // The last of these that the page has is where its summary begins.
-  Search.makeSearchSummary = (page, stems, anchor) => makeSearchSummary(page, ["", ...stems, ...words, typed], anchor);
-  const stems = [...Search._parseQuery(typed)[1]];
-  Scorer.score = ([page, title, , , score]) => {
-    const { pages, words: most } = SEARCH_RANKS; // the page that has a word most often (booktools/search.py)
-    const fuller = stems.filter((stem) => pages[most[stem]] === page).length;
-    return score + fuller + words.filter((word) => title.toLowerCase().includes(word)).length;
-  };
-});
-
 // How far each chapter was read, and the place to go on from. It stays in this browser.
 document.addEventListener("DOMContentLoaded", () => {
   const chinese = document.documentElement.lang === "zh-CN";
   const page = DOCUMENTATION_OPTIONS.pagename;
-  let kept = {};
+  const kept = { page: "", place: "", far: {} }; // far: chapter → the part of it that was read, 0 to 1
   try {
-    kept = JSON.parse(localStorage.reading || "{}");
-  } catch {}
-  kept = { far: {}, ...kept }; // chapter → the part of it that was read, 0 to 1
-  const keep = () => {
-    try {
-      localStorage.reading = JSON.stringify(kept);
-    } catch {}
-  };
+    const { page, place, far } = JSON.parse(localStorage.getItem("reading"));
+    if (typeof page === "string" && /^(#[\w-]+)?$/.test(place)) Object.assign(kept, { page, place });
+    for (const [name, part] of Object.entries(far)) if (part > 0 && part <= 1) kept.far[name] = part;
+  } catch {} // nothing there, no leave to look, or something else
+  const keep = () => localStorage.setItem("reading", JSON.stringify(kept));
   const links = [...document.querySelectorAll(".bd-sidebar-primary li > a.internal, #sec-index-plan a.internal")]
     .map((link) => [link, /\/(chapters\/[\w-]+)\.html$/.exec(link.href.split("#")[0])?.[1]])
     .filter(([, name]) => name && name !== page);

@@ -44,7 +44,6 @@ def test_in_parallel_an_innovation_without_noise_is_named():
         parallel.filter(exact, y[:, :, :1])
 
 
-
 @pytest.mark.parametrize("missing", MISSING)
 @pytest.mark.parametrize("T", [1, 2, 64, 101])
 def test_smoothed_in_parallel_as_in_sequence(T, missing):

@@ -1,0 +1,17 @@
+// Where a browser lets nothing be kept (cookies off, a sandboxed frame, a full disk), what is kept lasts as long as the page.
+{
+  let kept;
+  try {
+    kept = localStorage;
+    kept.setItem("storage", "");
+    kept.removeItem("storage");
+  } catch {
+    const here = new Map();
+    const value = {
+      getItem: (name) => here.get(name) ?? kept?.getItem(name) ?? null,
+      setItem: (name, text) => here.set(name, String(text)),
+      removeItem: (name) => here.delete(name),
+    };
+    Object.defineProperty(window, "localStorage", { value });
+  }
+}
