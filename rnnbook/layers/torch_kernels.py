@@ -58,7 +58,7 @@ def run(cell: Elman | LSTM | GRU, x: Tensor, state: State, mask: Tensor | None) 
     return y, end if isinstance(state, tuple) else end[0]
 
 
-def _kernel(cell: Any, x: Tensor, start: tuple[Tensor, ...], batch_sizes: Tensor | None = None) -> Any:
+def _kernel(cell: Elman | LSTM | GRU, x: Tensor, start: tuple[Tensor, ...], batch_sizes: Tensor | None = None) -> Any:
     kernel: Any
     if isinstance(cell, Elman):
         kernel = torch.rnn_tanh if cell.phi == "tanh" else torch.rnn_relu
@@ -72,7 +72,9 @@ def _kernel(cell: Any, x: Tensor, start: tuple[Tensor, ...], batch_sizes: Tensor
     return kernel(x, batch_sizes, hx, weights(cell), biases, layers, dropout, train, bidirectional)
 
 
-def _packed(cell: Any, x: Tensor, start: tuple[Tensor, ...], mask: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+def _packed(
+    cell: Elman | LSTM | GRU, x: Tensor, start: tuple[Tensor, ...], mask: Tensor
+) -> tuple[Tensor, tuple[Tensor, ...]]:
     T, B, _ = x.shape
     lengths = mask.sum(0)
     order = torch.argsort(~mask, dim=0, stable=True)
