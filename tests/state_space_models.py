@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 from drawn import F64
 
-from rnnbook.filters.statespace import StateSpace
+from rnnbook.filters.statespace import StateSpace, autoregression
 
 
 def random_model(n, p, seed=0, radius=0.95):
@@ -97,3 +97,28 @@ def cut(model, T):
     """The model of the first T steps."""
     own = {name: getattr(model, name) for name in "ACQR"}
     return replace(model, **{name: X[:T] for name, X in own.items() if X.dim() > 2 and X.shape[0] > 1})
+
+
+def one_state(a, q, r):
+    return autoregression(float(a), q, r, P=1.0)
+
+
+def integrator(n, k):
+    """White noise of variance k, summed n times, in noise of variance 1."""
+    A = torch.eye(n, dtype=F64) + torch.diag(torch.ones(n - 1, dtype=F64), 1)
+    C, Q = torch.zeros(1, n, dtype=F64), torch.zeros(n, n, dtype=F64)
+    C[0, 0], Q[-1, -1] = 1, k
+    return StateSpace(A, C, Q, torch.eye(1, dtype=F64), torch.zeros(n, dtype=F64), torch.eye(n, dtype=F64))
+
+
+def in_units(model, states, outputs):
+    """The model with state i counted in units of 1/states[i], measurement j in units of 1/outputs[j]."""
+    x, y = states[:, None], outputs[:, None]
+    return StateSpace(
+        x * model.A / states,
+        y * model.C / states,
+        x * model.Q * states,
+        y * model.R * outputs,
+        model.m * states,
+        x * model.P * states,
+    )

@@ -5,6 +5,7 @@ constant, and the step size at which Euler's method is stable. All norms are spe
 """
 
 import math
+from numbers import Number
 
 import torch
 from torch import Tensor
@@ -188,10 +189,9 @@ def euler_limit(A: Tensor | complex) -> float:
     A: (n, n), or one number λ.
     """
     if not isinstance(A, Tensor):
-        try:
-            A = torch.tensor([[complex(A)]], dtype=torch.complex128)
-        except (TypeError, ValueError):
-            raise TypeError(f"A must be a torch.Tensor or one number, got {A!r:.60}") from None
+        if isinstance(A, bool) or not isinstance(A, Number):
+            raise TypeError(f"A must be a torch.Tensor or one number, got {type(A).__name__}")
+        A = torch.tensor([[complex(A)]], dtype=torch.complex128)
     rates = eigenvalues("A", _filled("A", A))
     if bool((rates.real >= 0).any()):
         return 0.0

@@ -114,7 +114,7 @@ def leaky_integrator(
     if h_0 is None:
         h = torch.zeros_like(x[0]) if len(x) > 0 else x.new_zeros(x.shape[1:])
     else:
-        h = expect.tensor("h_0", h_0, [("…", size) for size in x.shape[1:]], like=x)
+        h = expect.finite("h_0", expect.tensor("h_0", h_0, [("…", size) for size in x.shape[1:]], like=x))
     states = []
     for x_t in x:
         h = kept * h + taken * x_t

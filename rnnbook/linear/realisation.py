@@ -61,10 +61,10 @@ class _Linear:
 
     def _start(self, x: Tensor, state: Tensor | None) -> Tensor:
         W, U, _, _ = self.weights
-        expect.tensor("x", x, [("T", None), ("B", None), ("I", U.shape[1])], like=W)
+        expect.finite("x", expect.tensor("x", x, [("T", None), ("B", None), ("I", U.shape[1])], like=W))
         if state is None:
             return W.new_zeros(x.shape[1], self.n)
-        return expect.tensor("state", state, [("B", x.shape[1]), ("n", self.n)], like=W)
+        return expect.finite("state", expect.tensor("state", state, [("B", x.shape[1]), ("n", self.n)], like=W))
 
 
 @dataclass(frozen=True, eq=False)

@@ -85,7 +85,7 @@ class VARMA:
 
     def simulate(self, e: Tensor) -> Tensor:
         """y: (T, B, k) from e: (T, B, k) by the equation itself, with zeros before the start."""
-        expect.tensor("e", e, [("T", None), ("B", None), ("k", self.k)], like=self.variance)
+        expect.finite("e", expect.tensor("e", e, [("T", None), ("B", None), ("k", self.k)], like=self.variance))
         ys: list[Tensor] = []
         for t, e_t in enumerate(e):
             y_t = e_t
@@ -195,7 +195,8 @@ class FinalForm(NamedTuple):
 
     def simulate(self, x: Tensor) -> Tensor:
         """y: (T, B, O) from x: (T, B, I) by the equation itself."""
-        expect.tensor("x", x, [("T", None), ("B", self.s.shape[1]), ("I", self.N.shape[2])], like=self.c)
+        sizes = [("T", None), ("B", self.s.shape[1]), ("I", self.N.shape[2])]
+        expect.finite("x", expect.tensor("x", x, sizes, like=self.c))
         ys: list[Tensor] = []
         for t in range(len(x)):
             y_t = self.s[t] if t < len(self.s) else x.new_zeros(x.shape[1], self.N.shape[1])
@@ -214,8 +215,9 @@ def final_form(rnn: LinearRNN, h: Tensor | None = None, B: int = 1) -> FinalForm
     from t = n + 1 on, and there the equation holds for any h_0.
     """
     _require("rnn", rnn, LinearRNN)
-    h = rnn.W.new_zeros(expect.positive("B", B), rnn.n) if h is None else h
-    expect.tensor("h", h, [("B", None), ("n", rnn.n)], like=rnn.W)
+    B = expect.positive("B", B)
+    h = rnn.W.new_zeros(B, rnn.n) if h is None else h
+    expect.finite("h", expect.tensor("h", h, [("B", None), ("n", rnn.n)], like=rnn.W))
     c, adjugate = leverrier_faddeev(rnn.W)
     N = rnn.C @ adjugate @ rnn.U + c[:-1, None, None] * rnn.D
     N = torch.cat((N, (c[-1] * rnn.D)[None]))

@@ -176,3 +176,93 @@ def test_states_that_cannot_be_reached_leave_the_gradient_alone():
     found = forward_backward(chain, log_b)
     (slope,) = torch.autograd.grad(found.log_likelihood.sum(), log_b)
     assert (slope - found.smoothed).abs().max() < 1e-14
+
+
+def likelihood(prior, transition, log_b):
+    """log p(y_1..y_T) of each series through plain probabilities."""
+    p = prior * log_b[0].exp()
+    for b_t in log_b[1:]:
+        p = (p @ transition) * b_t.exp()
+    return p.sum(1).log()
+
+
+LEFT_RIGHT = torch.tensor([[0.7, 0.3, 0.0], [0.0, 0.6, 0.4], [0.0, 0.0, 1.0]], dtype=F64)
+STILL = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.5, 0.5], [0.0, 0.5, 0.5]], dtype=F64)
+
+
+@pytest.mark.parametrize("prior", [[1.0, 0.0, 0.0], [0.0, 0.5, 0.5], [0.2, 0.3, 0.5]])
+@pytest.mark.parametrize("transition", [LEFT_RIGHT, STILL, LEFT_RIGHT.flip(0, 1)])
+@pytest.mark.parametrize("missing", [False, True])
+@pytest.mark.parametrize("T", [1, 6])
+def test_slopes_at_zero_are_those_of_plain_probabilities(prior, transition, missing, T):
+    log_b = torch.randn(T, 3, 3, dtype=F64)
+    if missing:
+        log_b[T // 2, 1, 1] = -torch.inf
+    given = [X.clone().requires_grad_() for X in (torch.tensor(prior, dtype=F64), transition, log_b)]
+    expected = torch.autograd.grad(likelihood(*given).sum(), given, allow_unused=True)
+    posterior = forward_backward(MarkovChain(*given[:2]), given[2])
+    found = torch.autograd.grad(posterior.log_likelihood.sum(), given, retain_graph=True, allow_unused=True)
+    for mine, theirs in zip(found, expected, strict=True):
+        assert (mine is None) == (theirs is None) or not mine.any()
+        if theirs is not None:
+            assert (mine - theirs).abs().max() < 1e-11 * theirs.abs().max().clamp(min=1)
+    for output in (posterior.filtered, posterior.smoothed, posterior.pairs):
+        for slope in torch.autograd.grad(output.square().sum(), given, retain_graph=True, allow_unused=True):
+            assert slope is None or slope.isfinite().all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, F64])
+def test_a_forbidden_step_stays_forbidden_under_a_softmax(dtype):
+    logits = torch.tensor([[0.0, 0.0], [-torch.inf, 0.0]], dtype=dtype, requires_grad=True)
+    log_b = torch.tensor([[-1.0, -2.0], [-0.5, -1.5], [-2.0, -0.1]], dtype=dtype)[:, None]
+    chain = MarkovChain(torch.tensor([0.5, 0.5], dtype=dtype), logits.softmax(1))
+    (slope,) = torch.autograd.grad(forward_backward(chain, log_b).log_likelihood.sum(), logits)
+    expected = torch.tensor([[-0.08996, 0.08996], [0.0, 0.0]], dtype=dtype)
+    assert (slope - expected).abs().max() < 1e-5
+
+
+def test_a_slope_beyond_all_numbers_spoils_nothing():
+    """Data that would take the forbidden step back at any price."""
+    logits = torch.tensor([[0.0, 0.0], [-torch.inf, 0.0]], requires_grad=True)
+    chain = MarkovChain(torch.tensor([0.5, 0.5]), logits.softmax(1))
+    log_b = torch.tensor([[-1e4, 0.0], [0.0, -1e4]]).repeat(4, 1)[:, None].expand(8, 3, 2)
+    found = forward_backward(chain, log_b)
+    (slope,) = torch.autograd.grad(found.log_likelihood.sum(), logits)
+    assert slope.isfinite().all()
+    assert slope[1].tolist() == [0, 0]
+
+
+SERIES = torch.zeros(4, 3, 2, dtype=F64)
+REFUSED = [
+    ((1, 2, 0), torch.nan, r"log_b must hold log densities below inf, got nan at \(1, 2, 0\)"),
+    ((3, 0, 1), torch.inf, r"log_b must hold log densities below inf, got inf at \(3, 0, 1\)"),
+    ((2, 1), -torch.inf, "log_b of series 1 has probability 0 under the chain from t=3 on"),
+    ((slice(None), 2), -torch.inf, "log_b of series 2 has probability 0 under the chain from t=1 on"),
+]
+
+
+@pytest.mark.parametrize("function", [forward_backward, viterbi])
+@pytest.mark.parametrize(("place", "value", "words"), REFUSED)
+def test_both_algorithms_refuse_the_same(function, place, value, words):
+    log_b = SERIES.clone()
+    log_b[place] = value
+    with pytest.raises(ValueError, match=words):
+        function(MarkovChain(HALF, torch.full((2, 2), 0.5, dtype=F64)), log_b)
+
+
+@pytest.mark.parametrize("function", [forward_backward, viterbi])
+def test_a_path_that_the_chain_forbids_is_refused(function):
+    log_b = torch.tensor([[0.0, -torch.inf], [-torch.inf, 0.0]], dtype=F64)[:, None]
+    with pytest.raises(ValueError, match="series 0 has probability 0 under the chain from t=2 on"):
+        function(MarkovChain(HALF, EYE), log_b)
+
+
+def test_the_best_path_of_a_long_series_is_the_same_in_single_precision():
+    """A level of −300 a step says nothing about the path; its sum must not cost the digits that do."""
+    chain = random_chain(3)
+    log_b = torch.randn(3_000, 2, 3, dtype=F64)
+    path, score = viterbi(chain, log_b)
+    single = MarkovChain(chain.prior.float() / chain.prior.float().sum(), chain.transition.float())
+    other, lower = viterbi(single, (log_b - 300).float())
+    assert torch.equal(other, path)
+    assert ((lower.double() + 900_000 - score).abs() < 1e-6 * 900_000).all()

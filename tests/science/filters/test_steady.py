@@ -1,4 +1,4 @@
-"""The steady state: closed forms, reference numbers, the Riccati equation, and networks with these weights."""
+"""The steady state: closed forms, reference numbers, the Riccati equation, units of any size."""
 
 import math
 
@@ -7,11 +7,11 @@ import pytest
 import torch
 from drawn import F64, gap
 from scipy.linalg import solve_discrete_are
-from state_space_models import data, random_model
+from state_space_models import data, integrator, one_state, random_model
 
 from rnnbook.filters import kalman, networks
 from rnnbook.filters.smoother import smooth
-from rnnbook.filters.statespace import StateSpace, autoregression, local_level
+from rnnbook.filters.statespace import StateSpace, local_level
 from rnnbook.filters.steady import scalar, steady
 from rnnbook.linear.innovations import dare
 
@@ -28,10 +28,6 @@ REFERENCE = {
     (0.8, 1, 2): (1.561126, 0.438380, 0.449296, 0.703667, 0.802577),
 }
 every_reference = pytest.mark.parametrize("aqr", list(REFERENCE))
-
-
-def one_state(a, q, r):
-    return autoregression(float(a), q, r, P=1.0)
 
 
 @every_reference
@@ -101,14 +97,6 @@ def test_extreme_noise_loses_no_digits(aqr):
     assert abs(a * a * P * r / (P + r) + q - P) <= 1e-14 * max(P, q)
 
 
-def integrator(n, k):
-    """White noise of variance k, summed n times, in noise of variance 1."""
-    A = torch.eye(n, dtype=F64) + torch.diag(torch.ones(n - 1, dtype=F64), 1)
-    C, Q = torch.zeros(1, n, dtype=F64), torch.zeros(n, n, dtype=F64)
-    C[0, 0], Q[-1, -1] = 1, k
-    return StateSpace(A, C, Q, torch.eye(1, dtype=F64), torch.zeros(n, dtype=F64), torch.eye(n, dtype=F64))
-
-
 def test_an_integrated_random_walk():
     reference = {1: 0.504721, 0.1: 0.372794, 0.01: 0.312835, 1e-4: 0.268325, 1e-6: 0.255653}
     for k, ratio in reference.items():
@@ -160,66 +148,6 @@ def test_the_steady_state_has_gradients():
     assert torch.autograd.gradcheck(run, (model.A.clone().requires_grad_(), root.requires_grad_()))
 
 
-def test_the_filter_is_one_linear_unit():
-    a, q, r = 0.95, 0.0975, 1.0
-    model, closed = one_state(a, q, r), scalar(a, q, r)
-    network = networks.filter_network(model)
-    assert network.width == 1
-    assert network.cell.W_h.item() == pytest.approx(closed.lam, rel=1e-12)
-    assert network.cell.W_x.item() == pytest.approx(closed.K, rel=1e-12)
-    y = data(300, 4, 1)
-    h, _ = network(y)
-    exact = kalman.filter(model, y)
-    assert gap(h[150:], exact.m[150:]) < 1e-12
-    assert gap(h[:5], exact.m[:5]) > 1e-3  # a constant gain is not the best at the start
-
-
-def test_the_smoother_is_two_linear_units_and_a_skip():
-    a, q, r = 0.95, 0.0975, 1.0
-    model, closed = one_state(a, q, r), scalar(a, q, r)
-    y = data(301, 4, 1)
-    exact = smooth(kalman.filter(model, y)).m
-    for skip, width in ((True, 2), (False, 4)):
-        network = networks.smoother_network(model, skip)
-        assert network.layers.width == width
-        assert bool(network.D.any()) is skip
-        assert gap(network(y)[100:200], exact[100:200]) < 1e-12
-    pulse = torch.zeros(301, 1, 1, dtype=F64)
-    pulse[150] = 1
-    weights = networks.smoother_network(model)(pulse)[100:201, 0, 0]
-    distance = torch.arange(-50, 51).abs()
-    assert gap(weights, closed.P_s / r * torch.tensor(closed.lam, dtype=F64) ** distance) < 1e-13
-
-
-@pytest.mark.parametrize(("n", "p"), [(2, 1), (3, 2), (4, 2)])
-def test_networks_of_many_states(n, p):
-    model, y = random_model(n, p), data(401, 2, p)
-    found = kalman.filter(model, y)
-    h, _ = networks.filter_network(model)(y)
-    assert gap(h[250:], found.m[250:]) < 1e-10
-    for skip in (True, False):
-        assert gap(networks.smoother_network(model, skip)(y)[150:250], smooth(found).m[150:250]) < 1e-10
-
-
-def test_units_that_are_needed():
-    assert networks.units(local_level(1.0, 1.0)) == 1
-    for n in (1, 2, 3):
-        assert networks.units(integrator(n, 0.1)) == n
-    for n, p in ((3, 1), (4, 2)):
-        assert networks.units(random_model(n, p)) == n
-    # Twins in parallel are one; a part that no noise moves, or that nobody sees, is none.
-    m, P = torch.zeros(2, dtype=F64), torch.eye(2, dtype=F64)
-    one, eye = torch.ones(1, 1, dtype=F64), torch.eye(2, dtype=F64)
-    both = torch.ones(1, 2, dtype=F64)
-    assert networks.units(StateSpace(0.9 * eye, both, eye, one, m, P)) == 1
-    poles = torch.diag(torch.tensor([0.9, 0.5], dtype=F64))
-    assert networks.units(StateSpace(poles, both, eye, one, m, P)) == 2
-    still = torch.diag(torch.tensor([1.0, 0.0], dtype=F64))
-    assert networks.units(StateSpace(poles, both, still, one, m, P)) == 1
-    unseen = torch.tensor([[1.0, 0.0]], dtype=F64)
-    assert networks.units(StateSpace(poles, unseen, eye, one, m, P)) == 1
-
-
 @pytest.mark.parametrize(("q", "r", "words"), [(0.0, 1.0, "q must be a positive variance, got 0.0"), (1, -1, "r must")])
 def test_a_variance_that_is_none_is_named(q, r, words):
     with pytest.raises(ValueError, match=words):
@@ -241,8 +169,6 @@ def test_no_steady_state_is_said():
         steady(local_level(0.0, 1.0))
     with pytest.raises(ValueError, match="A, C, Q and R must be constant"):
         steady(StateSpace(*(X for X in (unseen.A.expand(3, 2, 2), unseen.C, unseen.Q, unseen.R, unseen.m, unseen.P))))
-    with pytest.raises(ValueError, match="R must be positive definite, got the smallest eigenvalue 0 "):
-        networks.smoother_network(local_level(1.0, 0.0))
 
 
 def stack(X):

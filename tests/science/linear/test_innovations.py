@@ -363,3 +363,116 @@ def test_outputs_without_noise_are_named(n, half):
         H, R = torch.cat((H, H)), torch.diag(torch.tensor([0.0, 1.0], dtype=F64))
     with pytest.raises(ValueError, match="some combination of the outputs is free of noise; drop an output"):
         dare(F, H, torch.zeros(n, n), R)
+
+
+def in_units(F, H, Q, R, states, outputs):
+    """The same noises and states, state i counted in units of 1/states[i] and output j in those of 1/outputs[j]."""
+    x, y = states[:, None], outputs[:, None]
+    return x * F / states, y * H / states, x * Q * states, y * R * outputs
+
+
+@pytest.mark.parametrize("loud", [1.0, 1e6, 1e10, 1e13])
+def test_a_loud_channel_takes_no_digits_from_a_quiet_one(loud):
+    """Two channels that have nothing to do with each other: each has the closed form of one state."""
+    F, Q = torch.diag(torch.tensor([0.5, 0.9999])), torch.diag(torch.tensor([loud, 1e-8], dtype=F64))
+    R = torch.diag(torch.tensor([loud, 1.0], dtype=F64))
+    P = dare(F.double(), torch.eye(2), Q, R)
+    for i in range(2):
+        a, q, r = F[i, i].double().item(), Q[i, i].item(), R[i, i].item()
+        B = q - r * (1 - a) * (1 + a)
+        root = np.hypot(B, 2 * np.sqrt(q * r))
+        closed = (B + root) / 2 if B > 0 else 2 * q * r / (root - B)
+        assert P[i, i].item() == pytest.approx(closed, rel=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_riccati_solution_does_not_depend_on_units(seed):
+    torch.manual_seed(seed)
+    n, O = 4, 2
+    F, H, root, noise = random_rnn(n, radius=[0.9, 1.3][seed % 2]).W, randn(O, n), randn(n, n), randn(O, O)
+    Q, R = root @ root.T, noise @ noise.T + 0.1 * torch.eye(O)
+    P = dare(F, H, Q, R)
+    unit = P.diagonal().sqrt()
+    for _ in range(3):
+        states, outputs = (10 ** (12 * torch.rand(k, dtype=F64) - 6) for k in (n, O))
+        other = dare(*in_units(F, H, Q, R, states, outputs)) / states[:, None] / states
+        assert gap(other / unit[:, None] / unit, P / unit[:, None] / unit) < 1e-9
+
+
+@pytest.mark.parametrize("q", [1e-6, 1e-9, 1e-12, 1e-16, 1e-24])
+def test_a_state_that_hardly_moves_has_its_closed_form(q):
+    P = dare([[1.0]], [[1.0]], [[q]], [[1.0]]).item()
+    assert pytest.approx((q + np.sqrt(q * q + 4 * q)) / 2, rel=1e-8) == P
+
+
+@pytest.mark.parametrize(("zero", "times"), [(0.9, 6), (0.8, 8), (0.95, 4), (-0.7, 9), (0.5, 1), (0.99, 2)])
+def test_what_is_invertible_already_is_its_own_invertible_form(zero, times):
+    for size in (1.0, 1e-8, 1e8):
+        model = VARMA([0.5], np.poly([zero] * times)[1:].tolist(), size)
+        assert model.invertible
+        turned = invertible_form(model)
+        assert gap(turned.M, model.M) < 1e-13 * model.M.abs().max()
+        assert turned.variance.item() == pytest.approx(size, rel=1e-13)
+        # Also where only the equation is asked: nothing is left to be predicted but e_t.
+        assert spectral_factor(innovations_form(model), size).variance.item() == pytest.approx(size, rel=1e-13)
+
+
+@pytest.mark.parametrize("zeros_", [[1.0, 1.0], [-1.0, -1.0, 0.3], [1.0, -1.0], [2.0, 1.0]])
+def test_zeros_on_the_circle_are_named_also_where_they_meet(zeros_):
+    with pytest.raises(ValueError, match=r"no predictor is stable: .* on the unit circle"):
+        invertible_form(VARMA([0.5], np.poly(zeros_)[1:].tolist()))
+
+
+def test_the_slope_of_a_solution_that_is_zero():
+    """At P = 0 the equation is linear in what moves the state: P = Σ_k F_s^k Q_s F_s'^k with F_s = F − GH."""
+    form = innovations_form(VARMA([0.5, -0.2], [0.4, 0.1]))
+    zero = torch.zeros(2, 2, dtype=F64, requires_grad=True)
+    P = dare(form.F, form.H, form.G @ form.G.T + zero, torch.eye(1), form.G)
+    assert not P.any()
+    (slope,) = torch.autograd.grad(P.trace(), zero)
+    own = form.F - form.G @ form.H
+    powers = torch.stack([torch.linalg.matrix_power(own, k) for k in range(200)])
+    assert gap(slope, (powers.mT @ powers).sum(0)) < 1e-12
+
+
+def test_a_skip_is_invertible_in_all_units_and_singular_where_rounding_hides_it():
+    rnn = LinearRNN(torch.diag(torch.tensor([0.5, 0.3])), torch.eye(2), torch.eye(2), torch.zeros(2, 2))
+    units = torch.diag(torch.tensor([1e-9, 1e9], dtype=F64))
+    loud = LinearRNN(rnn.W, rnn.U, units @ rnn.C, rnn.D)
+    assert gap(zeros(loud).real, zeros(rnn).real) < 1e-12
+    assert to_varma(loud).k == 2
+    assert predictor(loud.delayed()).stable
+    hidden = LinearRNN(0.5 * torch.eye(2), [[1.0], [1.0]], [[1.0, -1.0]], [[0.0]])
+    turned = hidden.changed(torch.tensor([[0.6, -0.8], [0.8, 0.6]], dtype=F64))
+    for refuse in (zeros, to_varma):
+        with pytest.raises(ValueError, match="must be square and invertible"):
+            refuse(turned)
+
+
+def test_what_is_no_covariance_is_named():
+    wrong = torch.tensor([[1.0, 2.0], [2.0, 1.0]], dtype=F64)
+    F, H, two = 0.5 * torch.eye(2), torch.eye(2), torch.eye(2)
+    with pytest.raises(ValueError, match="Q must be positive semidefinite, got the eigenvalue -1"):
+        dare(F, H, wrong, two)
+    with pytest.raises(ValueError, match="R must be positive semidefinite, got the eigenvalue -1"):
+        dare(F, H, two, wrong)
+    with pytest.raises(ValueError, match=r"\[\[Q, S\], \[S', R\]\] must be positive semidefinite"):
+        dare(F, H, two, two, 1.5 * two)
+    rnn = random_rnn(2, 2, 2)
+    for call in (spectral_factor, lambda rnn, wrong: autocovariance(rnn, 3, wrong), to_varma):
+        with pytest.raises(ValueError, match="variance must be positive semidefinite, got the eigenvalue -1"):
+            call(rnn, wrong)
+    with pytest.raises(ValueError, match="noise must be positive semidefinite, got the eigenvalue -1"):
+        spectral_factor(rnn, noise=wrong)
+    with pytest.raises(ValueError, match=r"variance must have no negative variance on its diagonal, got -1"):
+        VARMA([0.5], [], -1.0)
+    with pytest.raises(ValueError, match="variance must be positive semidefinite, got the eigenvalue -1"):
+        VARMA([], [], wrong)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_autocovariances_do_not_depend_on_the_units_of_the_states(seed):
+    torch.manual_seed(seed)
+    rnn, states = random_rnn(4, 2, 2, radius=0.97), 10 ** (12 * torch.rand(4, dtype=F64) - 6)
+    other = rnn.changed(torch.diag(states))
+    assert gap(autocovariance(other, 8), autocovariance(rnn, 8)) < 1e-9 * autocovariance(rnn, 1).abs().max()

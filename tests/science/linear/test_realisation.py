@@ -234,3 +234,74 @@ def test_poles_are_eigenvalues():
     assert sorted(rnn.poles.abs().tolist()) == pytest.approx(sorted(np.abs(np.linalg.eigvals(rnn.W.numpy()))))
     assert rnn.stable
     assert not LinearRNN(rnn.W * 1.3, rnn.U, rnn.C, rnn.D).stable
+
+
+def decisions(model):
+    return (
+        degree(model),
+        units(model),
+        units(model, skip=False),
+        minimal(model.delayed()).n,
+        smallest(model).n,
+        smallest(model, skip=False).n,
+    )
+
+
+half = 0.5 * torch.eye(2, dtype=F64)
+third = torch.diag(torch.tensor([0.5, 0.3, 0.2], dtype=F64))
+EVERY_BASIS = {
+    "e_t + 0.7 e_{t−1}": (moving_average(0.7), (1, 2, 2, 1, 2, 2)),
+    "an average of three": (moving_average(0.4, 0.3, -0.2), (3, 4, 4, 3, 4, 4)),
+    "nothing but a skip": (LinearRNN(half, [[1.0], [1.0]], [[1.0, -1.0]], [[1.0]]), (0, 0, 1, 0, 0, 1)),
+    "nothing at all": (LinearRNN(half, [[1.0], [1.0]], [[1.0, -1.0]], [[0.0]]), (0, 0, 0, 0, 0, 0)),
+    "a common factor": (LinearRNN([[0.7, 1], [-0.1, 0]], [[1.0], [-0.5]], [[1.0, 0]], [[0.0]]), (1, 1, 1, 1, 1, 1)),
+    "two steps late": (
+        LinearRNN([[0.0, 0, 0], [1, 0, 0], [0, 1, 0]], [[1.0], [0], [0]], [[0.0, 0, 1]], [[0.0]]),
+        (2, 3, 3, 2, 3, 3),
+    ),
+    "an output that sees nothing": (
+        LinearRNN(third, [[1.0, 0], [0, 1], [0, 0]], [[1.0, 1, 0], [0, 0, 1]], torch.zeros(2, 2)),
+        (2, 2, 2, 2, 2, 2),
+    ),
+    "a part that grows and is not seen": (
+        LinearRNN(torch.diag(torch.tensor([0.5, 0.3, 3.0])), [[1.0], [1], [1]], [[1.0, 1, 0]], [[0.0]]),
+        (2, 2, 2, 2, 2, 2),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EVERY_BASIS)
+@pytest.mark.parametrize("scaled", [False, True])
+def test_ranks_and_least_models_are_the_same_in_every_basis_and_in_all_units(name, scaled):
+    """Where the exact result is a zero, every basis leaves another rounding in its place."""
+    model, expected = EVERY_BASIS[name]
+    assert decisions(model) == expected
+    n, (O, I) = model.n, model.D.shape
+    size = model.markov(3 * n).abs().max().clamp(min=1)
+    for _ in range(12):
+        left, right = (torch.linalg.qr(randn(n, n)).Q for _ in range(2))
+        other = model.changed(left @ torch.diag(10 ** torch.rand(n, dtype=F64)) @ right)
+        h, x, y = (10 ** (12 * torch.rand(k, dtype=F64) - 6) if scaled else torch.ones(k, dtype=F64) for k in (n, I, O))
+        W, U, C, D = other.weights
+        other = LinearRNN(h[:, None] * W / h, h[:, None] * U * x, y[:, None] * C / h, y[:, None] * D * x)
+        assert decisions(other) == expected
+        for found in (minimal(other.delayed()), smallest(other), smallest(other, skip=False)):
+            assert equivalent(found, other)
+            assert gap(found.markov(3 * n) / y[:, None] / x, model.markov(3 * n)) < 1e-9 * size
+
+
+def test_equivalence_holds_each_channel_to_its_own_size():
+    rnn = random_rnn(3, 2, 2)
+    small = torch.tensor([[1.0], [1e-12]], dtype=F64)
+    first = LinearRNN(rnn.W, rnn.U, small * rnn.C, small * rnn.D)
+    assert equivalent(first, first.changed(randn(3, 3)))
+    assert not equivalent(first, LinearRNN(rnn.W, rnn.U, small * rnn.C, 1.01 * small * rnn.D))
+
+
+def test_similar_models_are_found_similar_in_all_units():
+    rnn, S = random_rnn(4, 2, 2), torch.linalg.qr(randn(4, 4)).Q
+    for _ in range(10):
+        h, y = (10 ** (12 * torch.rand(k, dtype=F64) - 6) for k in (4, 2))
+        a = LinearRNN(rnn.W, rnn.U, y[:, None] * rnn.C, y[:, None] * rnn.D)
+        found = similarity(a, a.changed(h[:, None] * S)) / h[:, None]
+        assert gap(found, S) < 1e-8
