@@ -83,8 +83,9 @@ def henrici(W: Tensor) -> float:
     matrices.
     """
     W = _filled("W", W)
-    squares = eigenvalues("W", W).abs().square().sum()
-    return math.sqrt(max(0.0, float(W.abs().square().sum() - squares)))
+    unit = float(W.abs().max()) or 1.0  # the squares of very small and very large entries are beyond all numbers
+    squares = eigenvalues("W", W / unit).abs().square().sum()
+    return unit * math.sqrt(max(0.0, float((W / unit).abs().square().sum() - squares)))
 
 
 def kreiss(W: Tensor, *, tolerance: float = 0.05) -> float:

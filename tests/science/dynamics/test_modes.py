@@ -7,7 +7,7 @@ import torch
 from drawn import F64, gap, randn, random_rnn
 from scipy.linalg import solve_discrete_lyapunov
 
-from rnnbook.dynamics.modes import memory_capacity, modes
+from rnnbook.dynamics.modes import memory_capacity, modes, spectral_radius
 from rnnbook.linear.realisation import LinearRNN
 
 
@@ -84,3 +84,18 @@ def test_what_the_input_does_not_reach_remembers_nothing():
     assert copies.sum().item() == pytest.approx(1)
     with pytest.raises(ValueError, match=r"W must have a spectral radius below 1, got 1\.02 \(pole -1\.02\)"):
         memory_capacity(torch.diag(torch.tensor([-1.02, 0.5])), [[1.0], [1.0]], 5)
+
+
+@pytest.mark.parametrize("n", [2, 5, 10])
+def test_memory_does_not_depend_on_the_units_of_the_states(n):
+    rnn = random_rnn(n, I=2)
+    expected = memory_capacity(rnn.W, rnn.U, 200)
+    for _ in range(5):
+        other = rnn.changed(torch.diag(10 ** (12 * torch.rand(n, dtype=F64) - 6)))
+        assert gap(memory_capacity(other.W, other.U, 200), expected) < 1e-7
+        assert memory_capacity(other.W, other.U, 400).sum().item() == pytest.approx(n, abs=1e-7)
+
+
+def test_an_empty_matrix_has_the_radius_zero():
+    assert spectral_radius(torch.zeros(0, 0)) == 0
+    assert spectral_radius(torch.tensor([[0.0, 2.0], [-2.0, 0.0]])) == pytest.approx(2)

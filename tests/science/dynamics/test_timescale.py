@@ -334,3 +334,30 @@ def test_a_constant_has_no_autocorrelation(T, value):
 def test_a_hole_in_an_autocorrelation_is_named():
     with pytest.raises(ValueError, match="r must be finite, got nan at 1"):
         tau_of_autocorrelation(torch.tensor([1.0, torch.nan, 0.5]))
+
+
+@pytest.mark.parametrize("unit", [1e-250, 1e-160, 1e160, 1e250])
+def test_samples_of_any_unit_have_one_autocorrelation(unit):
+    x = ornstein_uhlenbeck(200, 3, tau=5.0)
+    assert (autocorrelation(unit * x, 10) - autocorrelation(x, 10)).abs().max() < 1e-12
+    assert tau_of_sample(unit * x) == pytest.approx(tau_of_sample(x), rel=1e-12)
+    assert (autocorrelation(unit * x, 3, unit) - autocorrelation(x, 3, 1.0)).abs().max() < 1e-12
+
+
+def test_a_hole_in_a_sample_is_named_and_is_no_constant():
+    for bad in (math.nan, math.inf):
+        x = torch.arange(6.0)
+        x[2] = bad
+        for ask in (lambda x: autocorrelation(x, 2), tau_of_sample):
+            with pytest.raises(ValueError, match=rf"x must be finite, got {bad} at \(2, 0\)"):
+                ask(x)
+
+
+def test_the_error_of_a_very_long_time_constant_keeps_its_digits():
+    """x_t = f^t without noise has f̂ = f; 1 − f² has eight digits left at f = 1 − 1e-8, and (1 − f)(1 + f) them all."""
+    d = 2.0**-30
+    f = 1 - d
+    x = torch.tensor([1.0, f], dtype=F64)
+    tau, error = tau_of_sample(x)
+    assert error == pytest.approx(math.sqrt(2 * d - d * d) / (f * math.log1p(-d) ** 2), rel=1e-14)
+    assert tau == pytest.approx(-1 / math.log1p(-d), rel=1e-14)

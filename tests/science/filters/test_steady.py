@@ -1,13 +1,15 @@
 """The steady state: closed forms, reference numbers, the Riccati equation, units of any size."""
 
 import math
+from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
 import torch
 from drawn import F64, gap
 from scipy.linalg import solve_discrete_are
-from state_space_models import data, integrator, one_state, random_model
+from state_space_models import data, in_units, integrator, one_state, random_model
 
 from rnnbook.filters import kalman, networks
 from rnnbook.filters.smoother import smooth
@@ -250,3 +252,47 @@ def test_the_units_of_measurement_do_not_make_a_noise_singular():
     units = torch.diag(stack([1e-9, 1e9]))
     rescaled = StateSpace(model.A, units @ model.C, model.Q, units @ model.R @ units, model.m, model.P)
     assert gap(steady(rescaled).P, steady(model).P) < 1e-9
+
+
+@pytest.mark.parametrize("a", [1 - 2.0**-27, 1 - 1e-8, -1 + 1e-8, 1 + 1e-8, 0.99999999])
+@pytest.mark.parametrize(("q", "r"), [(1e-12, 1e6), (1e-9, 1.0), (1e-20, 1e3)])
+def test_the_closed_form_keeps_its_digits_near_one(a, q, r):
+    """Against whole numbers of any length: P² − γP − qr = 0 with γ = q − r(1 − a²)."""
+    A, Q, R = Fraction(a), Fraction(q), Fraction(r)
+    gamma = Q - R * (1 - A * A)
+    size = 10**80
+    root = Fraction(math.isqrt(int((gamma * gamma + 4 * Q * R) * size * size)), size)
+    assert pytest.approx(float((gamma + root) / 2), rel=1e-14) == scalar(a, q, r).P
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_steady_state_does_not_depend_on_units(seed):
+    model = random_model(4, 2, seed, radius=1.1 if seed % 2 else 0.9)
+    expected = steady(model)
+    states, outputs = (10 ** (12 * torch.rand(k, dtype=F64) - 6) for k in (4, 2))
+    found = steady(in_units(model, states, outputs))
+    for letter in ("P", "P_f", "P_s"):
+        P = getattr(expected, letter)
+        unit = P.diagonal().sqrt()
+        other = getattr(found, letter) / states[:, None] / states
+        assert gap(other / unit[:, None] / unit, P / unit[:, None] / unit) < 1e-10
+    assert gap(found.K * outputs / states[:, None], expected.K) < 1e-10 * expected.K.abs().max()
+
+
+@pytest.mark.parametrize("slow", [1e-8, 1e-14, 1e-20])
+def test_a_quiet_state_settles_as_if_it_were_alone(slow):
+    """Beside a loud one: the recursion must go on until the small variance stands still, too."""
+    poles, eye = torch.diag(stack([0.5, 0.999])), torch.eye(2, dtype=F64)
+    Q, R = torch.diag(stack([1e10, slow])), torch.diag(stack([1e10, 1e4 * slow]))
+    found = steady(StateSpace(poles, eye, Q, R, stack([0.0, 0.0]), eye))
+    for i, a in enumerate((0.5, 0.999)):
+        alone = scalar(a, Q[i, i].item(), R[i, i].item())
+        assert found.P[i, i].item() == pytest.approx(alone.P, rel=1e-10)
+        assert found.P_s[i, i].item() == pytest.approx(alone.P_s, rel=1e-10)
+
+
+def test_what_is_no_covariance_is_named():
+    wrong, model = stack([[1.0, 2.0], [2.0, 1.0]]), random_model(2, 2)
+    for letter in "QR":
+        with pytest.raises(ValueError, match=f"{letter} must be positive semidefinite, got the eigenvalue -1"):
+            steady(replace(model, **{letter: wrong}))
