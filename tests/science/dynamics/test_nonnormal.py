@@ -182,7 +182,7 @@ def test_bad_input_is_named():
                 function(torch.zeros(0, 0))
     with pytest.raises(TypeError, match=r"W must be a torch\.Tensor, got list"):
         henrici([[1.0]])
-    with pytest.raises(ValueError, match="n must be at least 1, got -1"):
+    with pytest.raises(ValueError, match="n must be at least 0, got -1"):
         power_norms(STEEP, -1)
     with pytest.raises(ValueError, match="n must be at least 1, got 0"):
         gelfand(STEEP, 0)
