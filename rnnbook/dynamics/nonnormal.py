@@ -102,8 +102,8 @@ def kreiss(W: Tensor, *, tolerance: float = 0.05) -> float:
     Source: Kreiss 1962, Über die Stabilitätsdefinition für Differenzengleichungen die partielle
     Differentialgleichungen approximieren; Trefethen & Embree 2005, Spectra and pseudospectra.
     """
-    tolerance = expect.number("tolerance", tolerance, above=0)
-    if not tolerance < 1:
+    tolerance = expect.number("tolerance", tolerance)
+    if not 0 < tolerance < 1:
         raise ValueError(f"tolerance must be within 0 < tolerance < 1, got {tolerance}")
     W = _filled("W", W)
     if float(torch.linalg.matrix_norm(W, 2)) <= 1 + 1e-12:

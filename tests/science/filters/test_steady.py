@@ -279,18 +279,6 @@ def test_the_steady_state_does_not_depend_on_units(seed):
     assert gap(found.K * outputs / states[:, None], expected.K) < 1e-10 * expected.K.abs().max()
 
 
-@pytest.mark.parametrize("slow", [1e-8, 1e-14, 1e-20])
-def test_a_quiet_state_settles_as_if_it_were_alone(slow):
-    """Beside a loud one: the recursion must go on until the small variance stands still, too."""
-    poles, eye = torch.diag(stack([0.5, 0.999])), torch.eye(2, dtype=F64)
-    Q, R = torch.diag(stack([1e10, slow])), torch.diag(stack([1e10, 1e4 * slow]))
-    found = steady(StateSpace(poles, eye, Q, R, stack([0.0, 0.0]), eye))
-    for i, a in enumerate((0.5, 0.999)):
-        alone = scalar(a, Q[i, i].item(), R[i, i].item())
-        assert found.P[i, i].item() == pytest.approx(alone.P, rel=1e-10)
-        assert found.P_s[i, i].item() == pytest.approx(alone.P_s, rel=1e-10)
-
-
 def test_what_is_no_covariance_is_named():
     wrong, model = stack([[1.0, 2.0], [2.0, 1.0]]), random_model(2, 2)
     for letter in "QR":
