@@ -1,7 +1,7 @@
 """What becomes of a chapter after it is read: anchors, figure texts, exercises."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -9,11 +9,11 @@ from sphinx.transforms import SphinxTransform
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx_exercise.nodes import exercise_enumerable_node, solution_node
 
-from booktools import evidence, exercises
+from booktools import answers, evidence, exercises
 from booktools.languages import SEPARATOR, localised, only_bar
 from booktools.pages import language
 from booktools.words import words
-from rnnbook.check import hints_of
+from rnnbook.check import hints_of, pick, texts_of
 
 LABEL = re.compile(r"[\w-]+:[\w.-]+")
 
@@ -45,6 +45,20 @@ class ChineseBrackets(SphinxPostTransform):
                     for text in list(title.findall(nodes.Text)):
                         if text in (" (", ")"):
                             text.parent.replace(text, nodes.Text("（" if text == " (" else "）"))
+
+
+class Kind(SphinxPostTransform):
+    """Behind the title of an exercise stands its kind; after the titles are numbered, so that no reference has it."""
+
+    default_priority = 40
+
+    def run(self, **kwargs: object) -> None:
+        kinds = words("kinds", language(self.app.config))
+        for exercise in self.document.findall(exercise_enumerable_node):
+            texts = texts_of(exercise["label"])
+            for title in list(exercise.findall(nodes.title))[:1]:
+                if texts is not None:
+                    title += nodes.inline("", kinds[texts.kind], classes=["exercise-kind"])
 
 
 class Fold(nodes.General, nodes.Element):  # type: ignore[misc]  # docutils has no types
@@ -101,27 +115,50 @@ def fold_exercises(app: Sphinx, doctree: nodes.document) -> None:
 
     The chapter holds the solved cell and a cell that checks it. On the page the
     solution, the check's answer to it and the solution's text share one fold.
+    Where the answer is a value there is a box to answer it in; stub and check,
+    which need a kernel, are folded. An exercise without a check has its folds
+    where its solution stands.
     """
     lang = language(app.config)
     texts = {node["target_label"]: node for node in doctree.findall(solution_node)}
     open_solution: list[nodes.Node] = []
+    stubs: list[nodes.Node] = []
     for cell in list(_code_cells(doctree)):
         source = next(cell.findall(nodes.literal_block))
         if "tag_exercise" in cell["classes"]:
             open_solution.append(_retyped(source, exercises.solved(source.astext())))
             source.replace_self(_retyped(source, exercises.stub(source.astext())))
+            stubs.append(cell)
         elif "tag_check" in cell["classes"] and (name := exercises.checked_id(source.astext())):
             answer = [block for block in cell.children if "cell_output" in block.get("classes", [])]
             for block in answer:
                 cell.remove(block)
             text = texts.pop(name, None)
             inside = [*open_solution, *answer, *(text.children[1:] if text is not None else [])]
-            folds = [_fold(lang, "hint", _paragraph(hint[lang == "zh"]), number=i) for i, hint in _hints(name)]
-            folds.append(_fold(lang, "solution", *inside))
-            cell.parent.insert(cell.parent.index(cell) + 1, folds)
+            cell.parent.insert(cell.parent.index(cell) + 1, _folds(lang, name, inside))
+            if form := answers.box(name, lang):
+                _answer_on_page(lang, form, [*stubs, cell])
             if text is not None:
                 text.parent.remove(text)
-            open_solution = []
+            open_solution, stubs = [], []
+    for name, text in texts.items():
+        if texts_of(name) is not None:
+            text.replace_self(_folds(lang, name, text.children[1:]))
+
+
+def _folds(lang: str, name: str, solution: Sequence[nodes.Node]) -> list[Fold]:
+    texts = enumerate(hints_of(name), 1)
+    hints = [_fold(lang, "hint", _paragraph(pick(text, lang)), number=k) for k, text in texts]
+    return [*hints, _fold(lang, "solution", *solution)]
+
+
+def _answer_on_page(lang: str, form: str, cells: list[nodes.Node]) -> None:
+    """Put the form in place of the stub; stub and check stand folded behind it."""
+    parent = cells[0].parent
+    place = parent.index(cells[0])
+    for cell in cells:
+        parent.remove(cell)
+    parent.insert(place, [nodes.raw("", form, format="html"), _fold(lang, "notebook", *cells)])
 
 
 def fold_checked(app: Sphinx, doctree: nodes.document) -> None:
@@ -201,10 +238,6 @@ class Question(SphinxPostTransform):
                 return
 
 
-def _hints(name: str) -> Iterator[tuple[int, tuple[str, str]]]:
-    return enumerate(hints_of(name), 1)
-
-
 def _code_cells(doctree: nodes.document) -> Iterator[nodes.container]:
     for cell in doctree.findall(nodes.container):
         if cell.get("nb_element") == "cell_code":
@@ -237,6 +270,7 @@ def setup(app: Sphinx) -> None:
     app.add_node(Fold, html=(visit_fold, depart_fold))
     app.add_transform(LabelsAsAnchors)
     app.add_post_transform(ChineseBrackets)
+    app.add_post_transform(Kind)
     app.add_node(Head, html=(visit_head, depart_head))
     app.add_post_transform(Question)
     app.connect("doctree-read", localise_figures)

@@ -11,8 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-TITLE = {"en": "Checked here: {count} statements", "zh": "此处核对：{count} 条"}
-ONE = {"en": "Checked here: 1 statement", "zh": "此处核对：1 条"}
+from booktools.words import words
 
 # Roles with what they point to, addresses and code: no claims of the prose.
 _SILENT = re.compile(r"\{\w+\}`[^`]*`|`[^`]*`|https?://\S+|^\([\w:.-]+\)=[ \t]*$", re.M)
@@ -32,7 +31,7 @@ def statements(code: str) -> int:
 def title(code: str, lang: str) -> str:
     """What a folded cell of assertions is called in a language."""
     count = statements(code)
-    return ONE[lang] if count == 1 else TITLE[lang].format(count=count)
+    return words("checked", lang)["one" if count == 1 else "several"].format(count=count)
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ STYLES = (
     "exercise.css",
     "katex/katex.min.css",
     "book.css",
+    "answers.css",
 )
 TRANSLATIONS = "translations.js"  # of the interface; not in English
 SCRIPTS = (
@@ -50,6 +51,7 @@ SCRIPTS = (
     "scripts/sphinx-book-theme.js",
     "copying.js",
     "book.js",
+    "answers.js",
 )
 # What Sphinx adds for its own search, which the book does not use.
 SPHINX_SEARCH = ("searchtools.js", "language_data.js", "sphinx_highlight.js", "translations.js")

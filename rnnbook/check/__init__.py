@@ -7,7 +7,7 @@ for. Only numpy is needed; tensors are accepted.
 
 import os
 
-from rnnbook._languages import LANGUAGES, Pair
+from rnnbook._languages import LANGUAGES, Pair, pick
 from rnnbook.check import record
 from rnnbook.check.answer import Answer, Mistakes, judge
 from rnnbook.check.messages import EXTRA, fill
@@ -26,6 +26,7 @@ __all__ = [
     "exercise_ids",
     "hint",
     "hints_of",
+    "pick",
     "progress",
     "texts_of",
     "topics",

@@ -3,7 +3,6 @@
 import inspect
 import time
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, Literal, NoReturn, TypeVar, overload
 
 import numpy as np
@@ -15,6 +14,7 @@ from rnnbook.check.compare import (
     central_differences,
     close,
     digits,
+    explains,
     narrowed,
     nearly,
     same,
@@ -25,14 +25,13 @@ from rnnbook.check.guard import Printed, describe, is_a, line_of, run, type_name
 from rnnbook.check.messages import EXTRA, NOTHING, fill
 from rnnbook.check.registry import Exercise
 from rnnbook.check.result import Result
-from rnnbook.check.texts import filled
 from rnnbook.check.values import Array, NotAnArray, as_array, copied, unchanged
 
 T = TypeVar("T")
-Wrong = ArrayLike | Callable[[], ArrayLike]
-# A wrong result, or a function that computes it; the key of its text; what fills the fields of that.
-Mistakes = Sequence[tuple[Wrong, str] | tuple[Wrong, str, Mapping[str, object]]]
-Told = Sequence[tuple[Wrong, Pair]]
+# A wrong result, a function that computes it, a list with `...` for any number, or `...` for any answer; the key of its
+# text; what fills the fields of that.
+Mistakes = Sequence[tuple[Any, str] | tuple[Any, str, Mapping[str, object]]]
+Told = Sequence[tuple[Any, Pair]]
 
 
 class Rejected(Exception):  # noqa: N818 (an outcome, not an error)
@@ -53,6 +52,7 @@ class Answer:
         self._seconds, self._left = seconds, seconds
         self._parameters = exercise.arguments or ()
         self._keywords: frozenset[str] = frozenset()
+        self._names: tuple[str, ...] = ()
         if raw is Ellipsis or raw is NotImplemented:
             self._not_implemented()
         if exercise.arguments is None:
@@ -109,6 +109,23 @@ class Answer:
             return int(number)
         return float(number)
 
+    def values(self, *names: str, among: Sequence[float] = ()) -> Array:
+        """The reader's numbers, one for each name, in this order. On the page each has a field of its own.
+
+        among: the only numbers that make sense; their words are the options in the exercise's texts.
+        """
+        array = self.value(kind="array")
+        self.shape(array, (len(names),))
+        self._names = names
+        if among and array.dtype == bool:
+            array = array.astype(float)
+        words = [(f"{number:g}", self._exercise.texts.options[f"{number:g}"]) for number in among]
+        listed = tuple(", ".join(f"{number} ({pair[k]})" for number, pair in words) for k in (0, 1))
+        for name, number in zip(names, array.tolist(), strict=True):
+            if among and number not in among:
+                raise Rejected("options", name=name, where=NOTHING, options=listed, got=f"{number:g}")
+        return array
+
     def choice(self, options: Sequence[str]) -> str:
         """The reader's value, one of a few words; case and surrounding blanks are forgiven."""
         return self._option(self._raw, options, "")
@@ -127,6 +144,7 @@ class Answer:
         """Require shape, dtype and values of `want`. `name` names one of several results.
 
         mistakes: pairs of a wrong result (or a function that computes it) and the key of what to say about it.
+        `...` in a wrong result stands for any number, and alone for any answer.
         """
         known = self._known(mistakes)
         if isinstance(want, str):
@@ -171,19 +189,14 @@ class Answer:
 
     def require(self, condition: bool | np.bool_, otherwise: str, *, given: str = "") -> None:
         """Require a property; `otherwise` is the key of what to say if it fails."""
-        text = self._text(otherwise)
+        text = self._exercise.texts.told(otherwise)
         if not condition:
             self._reject("property", given, extra=text)
         self.count += 1
 
     def _known(self, mistakes: Mistakes) -> Told:
         """Each mistake with its text. A key that the exercise does not have is found out by any answer."""
-        return [(wrong, self._text(*text)) for wrong, *text in mistakes]
-
-    def _text(self, key: str, numbers: Mapping[str, object] = MappingProxyType({})) -> Pair:
-        if key not in self._exercise.texts.mistakes:
-            raise KeyError(f"{self._exercise.id}.mistakes.{key}")
-        return filled(self._exercise.texts.mistakes[key], numbers)
+        return [(wrong, self._exercise.texts.told(*text)) for wrong, *text in mistakes]
 
     def _shape(self, got: Array, want: tuple[int, ...], given: str, name: str, mistakes: Told) -> None:
         if got.shape != want:
@@ -210,8 +223,10 @@ class Answer:
         self._finite(got, want, given, name)
         if right.all():
             return
-        index = _first(~right)
-        here, there = digits(got[index].item(), want[index].item())
+        first = index = _first(~right)
+        here, there = digits(got[first].item(), want[first].item())
+        if self._names and len(index) == 1:  # an entry that has a name needs no index
+            name, index = self._names[index[0]], ()
         rtol, atol = max(rtol, 1e-5), max(atol, 1e-8)
         # What is nearly right is no mistake, not even one that comes to the same here.
         near = want.dtype.kind == "f" and same(got, want, rtol, atol)
@@ -219,8 +234,9 @@ class Answer:
         if computed and (near or (extra == NOTHING and nearly(got, want))):
             extra = EXTRA["precision"]
         if code == "wrong" and extra == NOTHING and got.dtype.kind in "iuf":
-            near = want.dtype.kind == "f" and abs(got[index] - want[index]) <= 0.01 * abs(want[index])
-            extra = EXTRA["digits" if near else "too-large" if got[index] > want[index] else "too-small"]
+            off = float(got[first] - want[first])
+            near = want.dtype.kind == "f" and abs(off) <= 0.01 * abs(want[first])
+            extra = EXTRA["digits" if near else "too-large" if off > 0 else "too-small"]
         self._reject(code, given, part=self._part(name), entry=_entry(index), got=here, want=there, extra=extra)
 
     def _dtype(self, got: Array, want: Array, right: bool, given: str, name: str) -> None:
@@ -389,6 +405,6 @@ def _entry(index: tuple[int, ...]) -> Pair:
 
 def _told(mistakes: Told, got: Array, rtol: float, atol: float) -> Pair | None:
     for wrong, text in mistakes:
-        if same(got, wrong() if callable(wrong) else wrong, rtol, atol):
+        if explains(wrong() if callable(wrong) else wrong, got, rtol, atol):
             return text
     return None

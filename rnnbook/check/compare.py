@@ -1,6 +1,7 @@
 """How an answer differs from what is wanted, and which well-known mistake explains it."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -42,6 +43,16 @@ def same(got: Array, want: ArrayLike, rtol: float = 1e-5, atol: float = 1e-8) ->
     """Whether a mistake explains the answer: same shape and values, by default to five digits."""
     other = np.asarray(want)
     return got.shape == other.shape and bool(close(got, other, rtol, atol).all())
+
+
+def explains(wrong: Any, got: Array, rtol: float, atol: float) -> bool:
+    """Whether a mistake explains the answer. `...` in it stands for any number, [4, ...], and alone for any answer."""
+    if wrong is ...:
+        return True
+    if isinstance(wrong, list | tuple) and any(entry is ... for entry in wrong):
+        pairs = zip(got, wrong, strict=False)
+        return got.shape == (len(wrong),) and all(entry is ... or same(one, entry, rtol, atol) for one, entry in pairs)
+    return same(got, wrong, rtol, atol)
 
 
 def digits(got: object, want: object) -> tuple[str, str]:

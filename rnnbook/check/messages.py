@@ -98,6 +98,12 @@ MESSAGES: dict[str, Pair] = {
         "`{name}` must be one of {options}{where}; it is {got}.",
         "`{name}` 应为 {options} 之一{where}；现在是 {got}。",
     ),
+    # Said by an answer box on a page only.
+    "no-number": (
+        "Please write a number, such as 3.5, −2, 1/2 or 2e-3.",
+        "请写一个数，例如 3.5、−2、1/2 或 2e-3。",
+    ),
+    "no-choice": ("Please choose an answer.", "请选择一个答案。"),
     "property": ("{extra}{where}", "{extra}{where}"),
     "unknown": ("There is no exercise “{id}”. {extra}", "没有编号为“{id}”的练习。{extra}"),
     "order": (

@@ -3,9 +3,10 @@
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from rnnbook._languages import LANGUAGES, Pair
@@ -16,11 +17,18 @@ _FIELD = re.compile(r"\{([A-Za-z]\w*)(:[^{}]*)?\}")  # {rho:.3g}; the braces of 
 
 @dataclass(frozen=True)
 class Texts:
-    """Of one exercise; `mistakes` has a text for each key that its checker uses."""
+    """Of one exercise: `mistakes` has a text for each key that its checker uses, `options` the words of its numbers."""
 
     kind: str
     hints: tuple[Pair, ...]
     mistakes: Mapping[str, Pair]
+    options: Mapping[str, Pair] = field(default_factory=dict)
+
+    def told(self, key: str, numbers: Mapping[str, object] = MappingProxyType({})) -> Pair:
+        """What is said of a mistake, the fields of its text filled with numbers."""
+        if key not in self.mistakes:
+            raise KeyError(f"mistakes.{key}")
+        return filled(self.mistakes[key], numbers)
 
 
 @cache
@@ -37,18 +45,23 @@ def read(path: Path) -> Mapping[str, Texts]:
 
 
 def _texts(table: Any, where: str) -> Texts:
-    parts = {"kind", "hints", "mistakes"}
+    parts = {"kind", "hints", "mistakes", "options"}
     if not isinstance(table, dict) or not table.keys() <= parts:
         raise ValueError(f"{where} must be a table with {', '.join(sorted(parts))}, got {_listed(table)}")
     if table.get("kind") not in KINDS:
         raise ValueError(f"{where}.kind must be one of {', '.join(KINDS)}, got {table.get('kind')!r}")
-    hints, mistakes = table.get("hints", []), table.get("mistakes", {})
-    if not isinstance(hints, list) or not hints or not isinstance(mistakes, dict):
-        raise ValueError(f"{where} must have [[hints]] and [mistakes.KEY], each with {' and '.join(LANGUAGES)}")
+    hints, *tables = table.get("hints"), table.get("mistakes", {}), table.get("options", {})
+    if not isinstance(hints, list) or not hints or not all(isinstance(one, dict) for one in tables):
+        raise ValueError(
+            f"{where} must have [[hints]], [mistakes.KEY] and [options.NUMBER], each with {' and '.join(LANGUAGES)}"
+        )
     return Texts(
         table["kind"],
         tuple(_pair(hint, f"{where}.hints[{k}]") for k, hint in enumerate(hints)),
-        {key: _pair(text, f"{where}.mistakes.{key}") for key, text in mistakes.items()},
+        *(
+            {key: _pair(text, f"{where}.{name}.{key}") for key, text in found.items()}
+            for name, found in zip(("mistakes", "options"), tables, strict=True)
+        ),
     )
 
 

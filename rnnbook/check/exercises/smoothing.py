@@ -1,8 +1,10 @@
 """The exercises of the chapter `smoothing`: a filter with gaps, variances, units, a hidden Markov step, leaks."""
 
+from typing import Any
+
 import numpy as np
 
-from rnnbook.check import Answer, Array, exercise
+from rnnbook.check import Answer, Array, Mistakes, exercise
 
 
 def _near(values: Array, want: Array) -> bool:
@@ -122,16 +124,8 @@ def variances(answer: Answer) -> None:
     P, P_f, P_s = 4.0, 2.0, 4 / 3
     exchanged = (4 + np.sqrt(16 + 32)) / 2
     K = exchanged / (exchanged + 2)
-    got = answer.value(kind="array")
-    answer.shape(got, (3,))
-    near = [bool(one) for one in np.abs(got - [P, P_f, P_s]) < 0.01]
-    first: str = "begin-with-P"
-    if near[:2] == [True, True]:
-        first = "P-and-P_f-right"
-    elif near[0]:
-        first = "P-right"
     answer.equals(
-        got,
+        answer.values("P", "P_f", "P_s"),
         np.array([P, P_f, P_s]),
         rtol=2e-3,
         mistakes=[
@@ -144,32 +138,29 @@ def variances(answer: Answer) -> None:
             ([P, 0.5, P_s], "gain"),
             ([P, P_f, 1 / 3], "P_s-over-r"),
             ([exchanged, 2 * K, 2 * K / (2 - K)], "q-and-r-exchanged"),
-            *([] if all(near) else [(got, first)]),
+            ([P, P_f, ...], "P-and-P_f-right"),
+            ([P, ..., ...], "P-right"),
+            (..., "begin-with-P"),
         ],
     )
 
 
 @exercise("smoothing-3")
 def sizes(answer: Answer) -> None:
-    known: list[dict[float, str]] = [
-        {1: "velocity", 3: "temperature"},
-        {2: "one-direction", 5: "skip", 6: "without-skip", 8: "without-skip"},
-        {},
+    # The first that is wrong is told of.
+    mistakes: Mistakes = [
+        ([3, 6, 1], "temperature"),
+        ([3, 6, 2], "temperature"),
+        *(([few, ..., ...], "velocity") for few in (0, 1)),
+        ([3, ..., ...], "temperature"),
+        ([2, 4, ...], "position"),
+        ([2, 2, ...], "one-direction"),
+        ([2, 5, ...], "skip"),
+        *(([2, many, ...], "without-skip") for many in (6, 8)),
+        ([2, ..., ...], "halves"),
+        (..., "enough"),
     ]
-    right = np.array([2.0, 4.0, 1.0])
-    got = answer.value(kind="array")
-    answer.shape(got, (3,))
-    mistakes: list[tuple[list[float] | Array, str]] = [
-        ([3.0, 6.0, 1.0], "temperature"),
-        ([3.0, 6.0, 2.0], "temperature"),
-    ]
-    wrong = np.flatnonzero(got != right)
-    if len(wrong):
-        first = int(wrong[0])
-        guess = float(np.real(got[first]))
-        text = known[first].get(guess, ("velocity" if guess < 2 else "enough", "halves", "position")[first])
-        mistakes.append((got, text))
-    answer.equals(got, right, rtol=1e-6, mistakes=mistakes)
+    answer.equals(answer.values("a", "b", "c"), np.array([2.0, 4.0, 1.0]), rtol=1e-6, mistakes=mistakes)
 
 
 @exercise("smoothing-4", arguments=("p", "A", "b_t"))
@@ -214,13 +205,8 @@ def hmm_step(answer: Answer) -> None:
 
 @exercise("smoothing-5")
 def leaks(answer: Answer) -> None:
-    right = np.array([0.0, 1.0, 0.0, 1.0, 0.0])
-    got = answer.value(kind="array")
-    answer.shape(got, (5,))
-    values = np.asarray(got, float)
-    answer.require(bool(np.isin(values, (0.0, 1.0)).all()), "not-0-or-1")
-
-    texts: tuple[str, ...] = ("a", "b", "c", "d", "e")
-    mistakes: list[tuple[Array, str]] = [(1 - right, "inverted")]
-    mistakes += [(values, texts[int(n)]) for n in np.flatnonzero(values != right)[:1]]
-    answer.equals(values, right, mistakes=mistakes)
+    right = (0, 1, 0, 1, 0)
+    mistakes: list[tuple[Any, str]] = [([1 - one for one in right], "inverted")]
+    # The first that is wrong is told of: those before it are right, those behind it are anything.
+    mistakes += [([*right[:n], 1 - right[n], *[...] * (4 - n)], name) for n, name in enumerate("abcde")]
+    answer.equals(answer.values("a", "b", "c", "d", "e", among=(0, 1)), right, mistakes=mistakes)

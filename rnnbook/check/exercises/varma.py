@@ -7,8 +7,7 @@ from rnnbook.check import Answer, Mistakes, exercise
 
 def _one_by_one(answer: Answer, right: dict[str, tuple[float, Mistakes]], atol: float) -> None:
     """Each entry by its name, so that two mistakes at once are told one after the other; whole numbers will do."""
-    values = answer.value(kind="array")
-    answer.shape(values, (len(right),))
+    values = answer.values(*right)
     for value, (name, (want, mistakes)) in zip(values, right.items(), strict=True):
         answer.equals(value, want, name=name, rtol=0, atol=atol, mistakes=mistakes)
 
