@@ -322,7 +322,12 @@ class Noted(Answer):
     def _compare(
         self, code: str, got: Any, want: Any, given: str, name: str, mistakes: Told, rtol: float, atol: float
     ) -> None:
-        known = [(np.asarray(wrong() if callable(wrong) else wrong), text) for wrong, text in mistakes]
+        every = [(wrong() if callable(wrong) else wrong, text) for wrong, text in mistakes]
+        known = [
+            (np.asarray(wrong), text)
+            for wrong, text in every
+            if not (wrong is ... or ... in np.atleast_1d(np.array(wrong, object)))
+        ]
         self.comparisons.append((name, want, known))
 
 
