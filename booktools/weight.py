@@ -39,11 +39,9 @@ STYLES = (
     "book.css",
     "answers.css",
 )
-TRANSLATIONS = "translations.js"  # of the interface; not in English
 SCRIPTS = (
     "storage.js",
     "doctools.js",
-    TRANSLATIONS,
     "clipboard.min.js",
     "copybutton.js",
     "menus.js",
@@ -55,6 +53,9 @@ SCRIPTS = (
 )
 # What Sphinx adds for its own search, which the book does not use.
 SPHINX_SEARCH = ("searchtools.js", "language_data.js", "sphinx_highlight.js", "translations.js")
+OWN = ("storage.js", "menus.js", "copying.js", "book.js", "answers.js")
+# Indents and lines of comment, of which only those of the book's own scripts are known to be nothing else.
+IDLE = re.compile(r"^[ \t]*(?://.*\n)?", re.M)
 # Megabytes that no page asks for. Sources of the bundles stay: Sphinx does not copy them at each build.
 UNUSED = (
     *SPHINX_SEARCH,
@@ -164,8 +165,7 @@ def bundle(app: Sphinx, exception: Exception | None) -> None:
     if exception or not isinstance(app.builder, StandaloneHTMLBuilder) or app.builder.name != "html":
         return
     static = Path(app.outdir, "_static")
-    scripts = [name for name in SCRIPTS if name != TRANSLATIONS or (static / name).exists()]
-    script = "".join(by_itself(SOURCE_MAP.sub("", _read(static, name))) for name in scripts)
+    script = "".join(by_itself(_script(static, name)) for name in SCRIPTS)
     script = replaced(MAY_SCROLL, '["nothing-here"]', script)
     (static / "site.js").write_text(script, "utf8")
     found = [path for pattern in STYLES for path in _sheets_like(static, pattern)]
@@ -184,6 +184,11 @@ def bundle(app: Sphinx, exception: Exception | None) -> None:
 def by_itself(script: str) -> str:
     """A part of the bundle: what goes wrong in it is reported, and stops no other part."""
     return f"try {{\n{script}\n}} catch (error) {{\n  reportError(error);\n}}\n"
+
+
+def _script(static: Path, name: str) -> str:
+    text = SOURCE_MAP.sub("", _read(static, name))
+    return IDLE.sub("", text) if name in OWN else text
 
 
 def _read(static: Path, name: str) -> str:

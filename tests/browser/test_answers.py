@@ -1,4 +1,4 @@
-"""Every answer box of the built site: right and wrong answers, what is remembered, keyboard, screen reader, no script."""
+"""Every answer box of the built site: right and wrong answers, what is remembered, keyboard, screen reader."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,18 +79,19 @@ def test_what_was_right_is_remembered_in_both_editions(site: Path, page: Any) ->
     assert form.locator("p").text_content() == "正确。"
     assert page.locator("#lstm-1.is-solved").count() == 1
     for nonsense in ("", "|", "1|2|3", "<b>", "null"):
-        page.evaluate("kept => (localStorage['answer:lstm-1'] = kept)", nonsense)
+        page.evaluate("kept => (localStorage['answer:lstm-1'] = localStorage['answer:smoothing-5'] = kept)", nonsense)
         opened(page, site, "en", "lstm")
         assert page.evaluate(ASK, ["lstm-1", [["0.562"]]]) == [[True, "Correct."]]
+        opened(page, site, "en", "smoothing")
+        assert page.evaluate(ASK, ["smoothing-5", [["0", "1", "0", "1", "0"]]]) == [[True, "Correct."]]
 
 
 @pytest.mark.parametrize("storage", ["get() { throw new DOMException('no', 'SecurityError') }", "value: undefined"])
 def test_a_browser_that_keeps_nothing_answers_too(site: Path, page: Any, storage: str) -> None:
     page.add_init_script(f"Object.defineProperty(window, 'localStorage', {{ {storage} }})")
+    page.route("**/site.js*", lambda route: route.abort())  # its other parts have their own tests
     page.goto(address(site, "en", "lstm"))
-    page.add_script_tag(
-        path=site / "_static" / "answers.js"
-    )  # by itself: other scripts of the page have their own tests
+    page.add_script_tag(path=site / "_static" / "answers.js")
     assert page.evaluate(ASK, ["lstm-1", [["0.562"], ["1.3"]]])[0] == [True, "Correct."]
 
 

@@ -1,5 +1,6 @@
 """An answer box says what `check` says: the page's script, run in QuickJS, against the checkers, on many answers."""
 
+import gzip
 import json
 import random
 from collections.abc import Callable
@@ -12,10 +13,12 @@ import quickjs
 from answers import LANGUAGES, RECORDED, checked, drawn, mistakes, said, solution
 
 from booktools.answers import box
+from booktools.weight import IDLE
 from rnnbook.check import exercise_ids
 from rnnbook.check.recording import NotRecordable, Recorder, Recording, recording_of
 from rnnbook.check.registry import Exercise, find
 from rnnbook.check.texts import Texts
+from rnnbook.explore import assets
 
 SCRIPT = Path(__file__).resolve().parent.parent.parent / "booktools" / "static" / "answers.js"
 each = pytest.mark.parametrize("recording", RECORDED, ids=lambda recording: recording.id)
@@ -25,7 +28,7 @@ each = pytest.mark.parametrize("recording", RECORDED, ids=lambda recording: reco
 def script() -> Callable[..., Any]:
     """Calls a function of the script: script("number", "1/2")."""
     context = quickjs.Context()
-    context.eval("const document = {querySelectorAll: () => []};\n" + SCRIPT.read_text("utf8"))
+    context.eval("const document = {querySelectorAll: () => []};\n" + IDLE.sub("", SCRIPT.read_text("utf8")))
     call = context.eval("(name, given) => JSON.stringify(answers[name](...JSON.parse(given)) ?? null).normalize()")
     return lambda name, *given: json.loads(str(call(name, json.dumps(given))))
 
@@ -175,3 +178,9 @@ def test_words_are_chosen_from_a_few(script: Callable[..., Any]) -> None:
     assert [value for value, _ in found.options] == ["rise", "fall"]
     assert script("verdict", found.data("en"), ["rise"], ["“rise”"]) == ["Correct."]
     assert script("verdict", found.data("zh"), ["fall"], ["“fall”"])[0].endswith("一半。")
+
+
+def test_explorables_and_boxes_weigh_less_than_eight_kilobytes() -> None:
+    boxes = IDLE.sub("", SCRIPT.read_text("utf8")) + SCRIPT.with_suffix(".css").read_text("utf8")
+    together = assets.stylesheet() + assets.definition() + assets.call() + boxes
+    assert len(gzip.compress(together.encode(), 9, mtime=0)) <= 8 * 1024
