@@ -8,6 +8,7 @@ from rnnbook.explore.wiring import Drawing
 ALL: dict[str, Callable[[], Drawing]] = {
     "loop": drawings.loop,
     "lstm": drawings.lstm,
+    "lstm-unit": drawings.lstm_unit,
     "gru": drawings.gru,
     "gru-sources": lambda: drawings.gru("sources"),
     "mingru": drawings.mingru,

@@ -1,6 +1,7 @@
 """Explorables for the tests: the two that the chapter on the forward pass shows, and one of every kind."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,14 @@ from rnnbook.explore import (
     Bars,
     Choice,
     Explorer,
+    Guess,
     Heat,
     Line,
     Points,
     Slider,
     Trajectories,
+    Wiring,
+    drawings,
 )
 
 z = np.linspace(-4, 4, 81)
@@ -154,3 +158,118 @@ def pole_map() -> Explorer:
 
 
 ALL = (activations, phase_portrait, mixture, heat_map, pole_map)
+
+powers = np.arange(61)
+
+
+def norms(rho: float, c: float) -> dict[str, Any]:
+    """‖Wⁿ‖ of W = [[ρ, c], [0, ρ]], and ρⁿ."""
+    W = np.array([[rho, c], [0, rho]])
+    norm = np.array([np.linalg.norm(np.linalg.matrix_power(W, int(n)), 2) for n in powers])
+    return {"norm": norm, "bound": np.linalg.norm(W, 2) ** powers, "largest": norm.max(), "when": int(norm.argmax())}
+
+
+def guessed(guess: Guess | None) -> Explorer:
+    return Explorer(
+        norms,
+        title=("Powers of a matrix", "矩阵的幂"),
+        alt=("The norm rises to 1.96 and falls.", "范数升到 1.96，然后下降。"),
+        x=Axis(("step n", "步 n"), powers),
+        y=Axis(limits=(0.01, 100), log=True, marks=(1,)),
+        controls={
+            "rho": Slider(("radius ρ", "谱半径 ρ"), (0.9, 0.95, 1), play=True),
+            "c": Slider(("corner c", "右上角 c"), (0, 0.25, 0.5)),
+        },
+        series={"norm": Line("‖Wⁿ‖"), "bound": Line("σⁿ", dashed=True)},
+        readout={"largest": ("largest", "最大"), "when": ("reached at n", "出现在 n")},
+        guess=guess,
+    )
+
+
+HIGH = Guess(
+    ("How high does the norm rise?", "范数会升到多高？"),
+    Slider(("height", "高度"), (1, 1.5, 2, 3, 5, 10), start=5),
+    truth="largest",
+    hides=("norm", "largest", "when"),
+    mark="y",
+)
+LATE = Guess(
+    ("After how many steps?", "多少步之后最大？"),
+    Slider(("steps", "步数"), np.arange(0, 61, 5)),
+    truth="when",
+    hides=("norm", "largest", "when"),
+    mark="x",
+)
+SHAPE = Guess(
+    ("What do the powers do?", "这些幂会怎样？"),
+    Choice(
+        ("the powers", "这些幂"),
+        {
+            "fall": ("fall from the start", "一开始就下降"),
+            "rise": ("rise, then fall", "先升后降"),
+            "grow": ("grow for ever", "一直增大"),
+        },
+    ),
+    truth="rise",
+    hides=("norm", "largest", "when"),
+)
+GUESSES = (HIGH, LATE, SHAPE)
+
+
+def lstm_numbers(f: float, i: float, g: float, o: float, s: float, way: str) -> dict[str, Any]:
+    """One unit: c_{t−1} = 0.8, o_{t−1} = 0.9, W_h = s (1.5, 1.5, 2, 1.5) in the order i, f, g, o, no input.
+
+    The biases make the gates f, i, o and the candidate g, whatever s is.
+    """
+    import torch
+
+    from rnnbook.dynamics.paths import lstm_paths
+    from rnnbook.layers.cells import LSTM
+
+    F64 = torch.float64
+    c_0, o_0, x = (torch.full((1, 1), value, dtype=F64) for value in (0.8, 0.9, 0.0))
+    h_0, cell = o_0 * c_0.tanh(), LSTM(1, 1, dtype=F64)
+    a_i, a_f, a_o = torch.tensor([i, f, o], dtype=F64).logit(eps=1e-16)
+    with torch.no_grad():
+        cell.W_x.zero_()
+        cell.W_h.copy_(s * torch.tensor([[1.5], [1.5], [2.0], [1.5]]))
+        cell.b.copy_(torch.stack([a_i, a_f, torch.tensor(g, dtype=F64).atanh(), a_o]))
+        cell.b.sub_(cell.W_h[:, 0] * h_0.item())
+        h, (_, c) = cell(x, (h_0, c_0))
+    paths = lstm_paths(cell, x, c_0, o_0)
+    forward = {"c0": 0.8, "o0": 0.9, "h0": h_0, "f": f, "i": i, "g": g, "o": o}
+    forward |= {"kept": f * 0.8, "written": i * g, "c": c, "tanh": c.tanh(), "h": h}
+    ways = ("direct", "forget", "input", "candidate", "side", "total")
+    back = {"one": 1.0} | {name: getattr(paths, name) for name in ways}
+    shown, rest = (forward, back) if way == "forward" else (back, forward)
+    wires = {name: float(value) for name, value in shown.items()} | dict.fromkeys(rest, np.nan)
+    return {"unit": wires, "direct": float(paths.direct), "total": float(paths.total)}
+
+
+@cache
+def lstm_wiring(asked: bool = False) -> Explorer:
+    return Explorer(
+        lstm_numbers,
+        title=("One LSTM unit: forward, and the way back", "一个 LSTM 单元：正向，与回程"),
+        alt=drawings.lstm_unit().alt,
+        controls={
+            "f": Slider(("forget gate f", "遗忘门 f"), (0, 0.5, 0.9, 1), start=0.9),
+            "i": Slider(("input gate i", "输入门 i"), (0, 0.5, 1)),
+            "g": Slider(("candidate g", "候选 g"), (-0.8, 0, 0.5), start=0.5),
+            "o": Slider(("output gate o", "输出门 o"), (0, 0.5, 1)),
+            "s": Slider(("size of W_h", "W_h 的大小"), (0, 0.5, 1), start=1),
+            "way": Choice(("shown", "显示"), {"forward": ("forward", "正向"), "back": ("the way back", "回程")}),
+        },
+        series={"unit": Wiring(drawing=drawings.lstm_unit())},
+        readout={"direct": ("direct path", "直接路径"), "total": ("whole gradient", "完整梯度")},
+        guess=ROADS if asked else None,
+    )
+
+
+# dc_t/dc_{t−1} of the unit at its first settings.
+ROADS = Guess(
+    ("How much of a gradient of 1 at c_t comes back to c_{t−1}?", "c_t 处的梯度若是 1，回到 c_{t−1} 处的有多少？"),
+    Slider(("gradient", "梯度"), np.arange(0, 2.1, 0.1), start=0.9),
+    truth="total",
+    hides=("unit", "total"),
+)

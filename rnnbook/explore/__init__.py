@@ -7,8 +7,9 @@ write nothing but the definition; `live()` recomputes it in a kernel.
 
 from rnnbook.explore.controls import Choice, Slider
 from rnnbook.explore.explorer import Explorer
+from rnnbook.explore.guess import Guess
 from rnnbook.explore.scale import Axis
-from rnnbook.explore.series import Arrows, Band, Bars, Heat, Line, Points, Trajectories
+from rnnbook.explore.series import Arrows, Band, Bars, Heat, Line, Points, Trajectories, Wiring
 
 __all__ = [
     "Arrows",
@@ -17,9 +18,11 @@ __all__ = [
     "Bars",
     "Choice",
     "Explorer",
+    "Guess",
     "Heat",
     "Line",
     "Points",
     "Slider",
     "Trajectories",
+    "Wiring",
 ]

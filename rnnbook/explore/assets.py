@@ -54,7 +54,7 @@ def _script() -> str:
             kept.append(token)
         elif _kind(before[-1]) == _kind(after[0]) != "":
             kept.append(" ")
-    return "".join(kept)
+    return re.sub(r";?\n}", "}", re.sub(r"([;{,])\n", r"\1", "".join(kept)))  # where a line break ends nothing
 
 
 def _kind(character: str) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rnnbook.explore import words
+from rnnbook.explore.scale import real
 from rnnbook.explore.words import Text
 
 
@@ -27,7 +28,7 @@ class Slider:
     def __post_init__(self) -> None:
         words.checked(self.label, "the label of a Slider")
         words.checked(self.unit, "the unit of a Slider")
-        grid = np.asarray(self.values, dtype=float)
+        grid = real("the values of a Slider", self.values)
         if grid.ndim != 1 or len(grid) < 2 or not np.isfinite(grid).all():
             raise ValueError(f"a Slider needs at least two finite values in a row, got {self.values!r}")
         words.distinct_numbers(self.points)

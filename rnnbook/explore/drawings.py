@@ -112,6 +112,97 @@ def lstm() -> Drawing:
     return d
 
 
+def lstm_unit() -> Drawing:
+    """One LSTM unit with the end of the step before it, forward and back, for a `Wiring`.
+
+    Forward: c0, o0, h0 (c_{t−1}, o_{t−1}, h_{t−1}), f, i, g, o, kept = f c_{t−1}, written = i g, c, tanh, h.
+    Back, dc_t/dc_{t−1} split by its ways: one (at c_t), direct, forget, input, candidate, side (their sum), total.
+    """
+    d = _drawing("lstm-unit", 440, 356)
+    top, mix, gates, cut, low = 40, 108, 184, 232, 286
+    past, f, i, g, o, out = 44, 116, 174, 246, 328, 376
+    mid = (i + g) / 2
+    d.frame(70, 14, 404, 330)
+    d.dot("c_0", past, top, "state", r=4.4)
+    d.box("tanh_0", past, 96, "\\tanh", "state", w=44)
+    d.times("h_0", past, 150, "state")
+    d.times("keep", f, top, "state")
+    d.plus("add", mid, top, "state")
+    d.dot("c_t", out, top, "state", r=4.4)
+    d.times("write", mid, mix)
+    d.box("f", f, gates, "σ", "gate")
+    d.box("i", i, gates, "σ", "gate")
+    d.box("g", g, gates, "\\tanh", w=48)
+    d.box("o", o, gates, "σ", "gate")
+    d.box("tanh", out, 88, "\\tanh", "state", w=46)
+    d.times("show", out, 142, "state")
+    d.bar("a", f, o, cut)
+    d.plus("sum", mid, low)
+    d.box("W_h", f, low, "W_h", "weight", w=44, weights=True)
+    d.port("c1", 412, top, "c_t", "state", anchor="start")
+    d.port("h1", 412, low, "h_t", "state", anchor="start")
+    d.port("x", 292, low, "W_xx_t+b", "input", w=76)
+    d.wire("W_h sum", "faint")
+    d.wire("x sum", "faint")
+    d.wire("sum a", "faint", head=False)
+    for key, x in (("f", f), ("i", i), ("g", g), ("o", o)):
+        d.wire(f"{x},{cut} {key}", "faint")
+    # Forward.
+    d.wire(f"4,{top} c_0 keep", "state", name="c0")
+    d.wire("c_0 tanh_0 h_0", "state", name="c0")
+    d.wire("4,150 h_0", "gate", name="o0")
+    d.wire("h_0 |- W_h", "state", name="h0")
+    d.wire("keep add", "state", name="kept")
+    d.wire("add c_t c1", "state", name="c")
+    d.wire("c_t tanh", "state", name="c")
+    d.wire("tanh show", "state", name="tanh")
+    d.wire("show |- h1", "state", name="h")
+    d.wire("f keep", "gate", name="f")
+    d.wire("i |- write", "gate", name="i")
+    d.wire("g |- write", name="g")
+    d.wire("o |- show", "gate", name="o")
+    d.wire("write add", name="written")
+    # Back, beside the forward wires.
+    d.wire("c1 add keep", "error", beside=-9, name="one")
+    d.wire(f"keep {past + 9},{top}", "error", beside=-9, head=False, name="direct")
+    d.wire(f"{past + 9},{top} 4,{top}", "error", beside=-9, name="total")
+    d.wire(f"keep f {f},{cut - 3}", "error", beside=-9, name="forget")
+    d.wire("add write", "error", beside=9, name="one")
+    d.wire("write -| i", "error", beside=-9, name="input")
+    d.wire(f"i {i},{cut - 3}", "error", beside=-9, name="input")
+    d.wire("write -| g", "error", beside=9, name="candidate")
+    d.wire(f"g {g},{cut - 3}", "error", beside=9, name="candidate")
+    d.wire(f"{mid},{cut + 3} sum W_h -| h_0 tanh_0 {past},{top + 10}", "error", beside=9, name="side")
+    # Letters, and the numbers beside them.
+    d.text(20, 20, "c_{t-1}", "state")
+    d.text(20, 62, "", "state", number="c0")
+    d.text(20, 62, "", "error", number="total")
+    d.text(18, 131, "o_{t-1}", "gate")
+    d.text(18, 170, "", "gate", number="o0")
+    d.text(36, 212, "h_{t-1}", "state", anchor="end")
+    d.text(36, 232, "", "state", anchor="end", number="h0")
+    d.text((f + mid) / 2, 22, "", "state", number="kept")
+    d.text((mid + out) / 2, 22, "", "state", number="c")
+    d.text(mid + 9, 76, "", anchor="start", number="written")
+    d.text(out - 8, 118, "", "state", anchor="end", number="tanh")
+    d.text(out - 8, 224, "", "state", anchor="end", number="h")
+    d.text(f - 8, 112, "f_t", "gate", anchor="end")
+    d.text(f - 8, 132, "", "gate", anchor="end", number="f")
+    d.text(i - 8, 134, "i_t", "gate", anchor="end")
+    d.text(i - 8, 154, "", "gate", anchor="end", number="i")
+    d.text(g + 8, 130, "g_t", anchor="start")
+    d.text(g + 8, 151, "", anchor="start", number="g")
+    d.text(o - 8, 152, "o_t", "gate", anchor="end")
+    d.text((o + out) / 2, 160, "", "gate", number="o")
+    d.text((mid + out) / 2, 64, "", "error", number="one")
+    d.text(92, 64, "", "error", number="direct")
+    d.text(f + 14, 112, "", "error", anchor="start", number="forget")
+    d.text(i + 13, 140, "", "error", anchor="start", number="input")
+    d.text(g + 8, 151, "", "error", anchor="start", number="candidate")
+    d.text((f + mid) / 2 + 8, low - 24, "", "error", number="side")
+    return d
+
+
 def gru(convention: Literal["torch", "sources"] = "torch") -> Drawing:
     """The GRU. In PyTorch the reset follows the product and z weights the old state; in the sources it is before the
     product, and z weights the candidate."""

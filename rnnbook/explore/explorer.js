@@ -34,9 +34,11 @@ function explore(script) {
   const chinese = root.closest("[lang]")?.lang.startsWith("zh");
   const say = (text) => (Array.isArray(text) ? text[chinese ? 1 : 0] : text);
   const id = root.id + "-" + ++count + "-";
-  const places = [];
-  let pointed, room;
+  const places = [], { guess } = spec;
+  let pointed, room, open = !guess, guessed;
 
+  // On what takes keys itself: otherwise JupyterLab takes them for its own.
+  const own = { "data-lm-suppress-shortcuts": "true" };
   const find = (selector) => root.querySelectorAll(selector);
   const [svg] = find("svg"), [figure] = find(".ex-figure"), [panel] = find(".ex-panel"), [readout] = find("[role=status]");
   const keys = find(".ex-legend b"), numbers = find("[role=status] b");
@@ -55,7 +57,18 @@ function explore(script) {
     return values;
   }
 
+  // A drawing whose wires are as wide as their numbers, and dashed where these are written with a minus.
+  function wire(s) {
+    s.names.forEach((name, k) => {
+      const v = open || !guess.series.length ? valuesOf(s, k)[0] : NaN;
+      for (const node of find(`[data-n=${name}]`))
+        if (node.tagName === "text") node.textContent = isNaN(v) ? "" : (+v.toFixed(2)).toFixed(2).replace("-", "−");
+        else node.style = isNaN(v) ? "opacity:.12" : `--v:${Math.abs(v)};stroke-dasharray:${v < -0.005 ? "6 4" : "none"}`;
+    });
+  }
+
   function draw() {
+    if (spec.wired) return wire(...series);
     if (!room) return;
     const left = 14 + 7 * Math.max(...y.ticks.map((t) => t[1].length));
     const top = y.label ? 28 : 12;
@@ -85,6 +98,7 @@ function explore(script) {
     if (y.label) text(say(y.label), 0, 14, "start").classList = "ex-name";
 
     series.forEach((s, k) => {
+      if (!open && guess.series.includes(k)) return;
       const two = s.ranges.length > 1;
       const xs = two ? valuesOf(s, 0) : x.at, ys = valuesOf(s, +two);
       const half = ys.length / 2;
@@ -180,6 +194,8 @@ function explore(script) {
       if (pointed && s.kind === "band") words += " … " + real(column + half);
       keys[k].textContent = words;
     });
+    const marked = guess?.at[guessed];
+    if (marked !== undefined) path((guess.mark === "x" ? down : across)(marked), "guess");
     if (pointed && !spec.heat) path(down(x.at[pointed[0]]), "pointer");
 
     svg.onpointermove = (event) => {
@@ -198,32 +214,47 @@ function explore(script) {
     draw();
   };
 
-  controls.forEach((c, i) => {
-    const row = add(panel, "div", { class: "ex-control" });
-    add(row, "label", { for: id + i }, say(c.label));
-    const last = c.points.length - 1;
-    // On the input itself: otherwise JupyterLab takes the arrow keys for its own.
-    const own = { "data-lm-suppress-shortcuts": "true" };
-    let timer, button, input, shown;
+  // A row with a control; `enter` is called with the place that the reader chose.
+  function row(parent, c, key, enter) {
+    const line = add(parent, "div", { class: "ex-control" });
+    add(line, "label", { for: id + key }, say(c.label));
+    let button, input, shown;
     if (c.slider) {
-      const span = add(row, "div", { class: "ex-slider" });
+      const span = add(line, "div", { class: "ex-slider" });
       if (c.play) button = add(span, "button", { ...own, type: "button" });
-      input = add(span, "input", { ...own, id: id + i, type: "range", max: last });
+      input = add(span, "input", { ...own, id: id + key, type: "range", max: c.points.length - 1 });
       shown = add(span, "b", { "aria-hidden": "true" });
     } else {
-      input = add(row, "select", { ...own, id: id + i });
+      input = add(line, "select", { ...own, id: id + key });
       c.points.forEach((words, value) => add(input, "option", { value }, say(words)));
     }
+    const show = (place) => {
+      input.value = place;
+      if (shown) input.setAttribute("aria-valuetext", (shown.textContent = say(c.points[place])));
+    };
+    input.oninput = () => enter(+input.value);
+    return { line, button, input, show };
+  }
+
+  // The numbers under the figure; what the reader has yet to guess is a question mark.
+  function tell() {
+    spec.readout.forEach((texts, k) => {
+      const words = open || !guess.numbers.includes(k) ? texts[point()] : "?";
+      if (numbers[k].textContent !== words) numbers[k].textContent = words;
+    });
+  }
+
+  const lines = controls.map((c, i) => {
+    const last = c.points.length - 1;
+    let timer;
+    const { line, button, show } = row(panel, c, i, (place) => {
+      play(false);
+      set(place);
+    });
     function set(place) {
-      places[i] = input.value = place;
-      if (shown) {
-        shown.textContent = say(c.points[place]);
-        input.setAttribute("aria-valuetext", say(c.points[place]));
-      }
+      show((places[i] = place));
       if (places.includes(undefined) || places.length < controls.length) return;
-      spec.readout.forEach((texts, k) => {
-        if (numbers[k].textContent !== texts[point()]) numbers[k].textContent = texts[point()];
-      });
+      tell();
       draw();
     }
     // A walk over the grid to its end; single steps for readers who asked for less motion.
@@ -246,13 +277,72 @@ function explore(script) {
         else step();
         play(places[i] < last && !matchMedia("(prefers-reduced-motion: reduce)").matches);
       };
-    input.oninput = () => {
-      play(false);
-      set(+input.value);
-    };
     set(c.start);
     play(false);
+    return line;
   });
+
+  // Predict, then see: until the reader has guessed, or would rather not, what the guess hides is nowhere on the page.
+  function ask() {
+    const { control } = guess, words = guess.words.map(say), [alt] = find(".ex-alt"), whole = [...alt.childNodes];
+    // Equal figures share it, in both editions.
+    const key = "guess" + root.id.match(/-\w+/);
+    const box = add(panel, "div", { class: "ex-guess" });
+    panel.prepend(box);
+    add(box, "p", {}, say(guess.question));
+    const { line, show } = row(box, control, "g", (place) => {
+      show((guessed = place));
+      see.disabled = false;
+      draw();
+    });
+    const below = add(box, "p", { class: "ex-row", tabindex: -1 });
+    const button = (words, place) => {
+      const one = add(below, "button", { ...own, type: "button" }, words);
+      one.onclick = () => {
+        end(place());
+        below.focus();
+        try {
+          localStorage[key] = guessed;
+        } catch {}
+      };
+      return one;
+    };
+    const see = button(words[0], () => guessed);
+    button(words[1], () => -1);
+
+    function turn(now) {
+      open = now;
+      alt.replaceChildren(...(open ? whole : [words[2]]));
+      for (const other of lines) other.inert = !open;
+      tell();
+      draw();
+    }
+    // A place below 0: shown without a guess.
+    function end(place) {
+      guessed = place;
+      if (place < 0) line.remove();
+      else show(place);
+      line.inert = true;
+      below.replaceChildren();
+      [control.points[place], guess.truth, guess.off[place]].forEach((text, k) => {
+        if (text) add(add(below, "span", {}, words[k + 3]), "b", {}, say(text));
+      });
+      turn(true);
+    }
+    guessed = control.slider ? control.start : -1;
+    see.disabled = guessed < 0;
+    show(guessed);
+    // The still picture shows all.
+    if (!spec.wired) svg.replaceChildren();
+    turn(false);
+    addEventListener("beforeprint", () => open || end(-1));
+    // A browser may forbid to keep anything.
+    try {
+      const before = localStorage[key];
+      if (before) end(control.points[before] ? +before : -1);
+    } catch {}
+  }
+  if (guess) ask();
 
   // Real pixels, not a scaled picture: words stay readable on a phone. The browser says how many there are
   // as soon as it lays out the figure, which it may leave for the moment when a reader comes near.

@@ -6,18 +6,15 @@ It draws what explorer.js draws, with the same classes, at one width; `live()` u
 import itertools
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnnbook.explore import words
+from rnnbook.explore.figure import Figure
 from rnnbook.explore.scale import Scale
-from rnnbook.explore.series import HEAT_COLOURS, Arrows, Range, Series
+from rnnbook.explore.series import HEAT_COLOURS, Arrows, Range, Series, Wiring
 from rnnbook.explore.words import Text
-
-if TYPE_CHECKING:
-    from rnnbook.explore.explorer import Explorer
 
 Array = NDArray[np.float64]
 Pair = tuple[float, float]
@@ -26,13 +23,13 @@ Pair = tuple[float, float]
 class Canvas:
     """An SVG picture over two scales; what lies beyond their ends stands on the edge."""
 
-    def __init__(self, explorer: "Explorer") -> None:
-        self.x, self.y = explorer.x, explorer.y
+    def __init__(self, figure: Figure) -> None:
+        self.x, self.y = figure.x, figure.y
         longest = max((len(label) for _, label in self.y.ticks()), default=0)
         self.left = 14.0 + 7 * longest
-        self.right = self.left + 340 if explorer.square else 640.0
+        self.right = self.left + 340 if figure.square else 640.0
         self.top = 28.0 if self.y.axis.label else 12.0
-        self.bottom = self.top + (340 * explorer.aspect if explorer.square else 250.0)
+        self.bottom = self.top + (340 * figure.aspect if figure.square else 250.0)
         self.width = self.right + 12
         self.height = self.bottom + (42 if self.x.axis.label else 26)
         self.parts: list[str] = []
@@ -105,15 +102,18 @@ class Canvas:
         return f'<svg role="img" aria-labelledby="{label}" {size}>{"".join(self.parts)}</svg>'
 
 
-def picture(explorer: "Explorer", drawn: dict[str, Array], label: str) -> str:
+def picture(figure: Figure, drawn: dict[str, Array], label: str) -> str:
     """The SVG picture of series at some settings; drawn: their positions, label: the id of the alt text."""
-    canvas = Canvas(explorer)
-    canvas.axes(explorer.planar, explorer.heat)
-    for name, series in explorer.series.items():
-        colour, ranges = explorer.colour(name), explorer.ranges[name]
+    for name, series in figure.series.items():
+        if isinstance(series, Wiring):
+            return series.drawing.svg(label, dict(zip(series.drawing.names, drawn[name].tolist(), strict=True)))
+    canvas = Canvas(figure)
+    canvas.axes(figure.planar, figure.heat)
+    for name, series in figure.series.items():
+        colour, ranges = figure.colour(name), figure.ranges[name]
         values = _clip(drawn[name], series, canvas)
         over = _over(canvas.x)
-        mark = series.specification(explorer.values[name])["mark"]
+        mark = series.specification(figure.values[name])["mark"]
         if series.kind == "line":
             canvas.curve(list(zip(over, values.tolist(), strict=True)), mark, colour)
         elif series.kind == "points":
@@ -128,36 +128,43 @@ def picture(explorer: "Explorer", drawn: dict[str, Array], label: str) -> str:
         elif series.kind == "trajectories":
             _trajectories(canvas, values, colour)
         elif isinstance(series, Arrows):
-            _arrows(canvas, series, values, series.scale(explorer.values[name]))
+            _arrows(canvas, series, values, series.scale(figure.values[name]))
     return canvas.svg(label)
 
 
-def first_settings(explorer: "Explorer") -> str:
+def first_settings(figure: Figure) -> str:
     """Where the controls stand at first; the script puts the controls in its place."""
-    settings = [(c.label, c.labels()[c.first]) for c in explorer.controls.values()]
+    settings = [(c.label, c.labels()[c.first]) for c in figure.controls.values()]
     return f'<p class="ex-row ex-settings">{items(settings)}</p>'
 
 
-def still(explorer: "Explorer", drawn: dict[str, Array], numbers: dict[str, float], settings: str = "") -> str:
+def group(figure: Figure, name: str, body: str, language: str) -> str:
+    """The element that holds the figure and its controls; language "" leaves the choice to the page."""
+    own = f' lang="{language}"' if language else ""
+    layout = "explorer ex-square" if figure.square else "explorer"
+    return f'<div class="{layout}" id="{name}"{own} role="group" aria-labelledby="{name}-title">{body}</div>'
+
+
+def still(figure: Figure, name: str, drawn: dict[str, Array], numbers: dict[str, float], settings: str = "") -> str:
     """The figure with its words in both languages, its numbers and its settings."""
-    readout: list[tuple[Text, Text]] = [(explorer.readout[k], words.number(v)) for k, v in numbers.items()]
+    readout: list[tuple[Text, Text]] = [(figure.readout[k], words.number(v)) for k, v in numbers.items()]
     return (
-        f'<p class="ex-title" id="{explorer.name}-title">{words.both(explorer.title)}</p><div class="ex-body">'
-        f'<div class="ex-figure"><p class="ex-row ex-legend">{legend(explorer)}</p>'
-        f"{picture(explorer, drawn, explorer.name + '-alt')}"
-        f'<p class="ex-alt" id="{explorer.name}-alt">{words.both(explorer.alt)}</p></div>'
+        f'<p class="ex-title" id="{name}-title">{words.both(figure.title)}</p><div class="ex-body">'
+        f'<div class="ex-figure"><p class="ex-row ex-legend">{legend(figure)}</p>'
+        f"{picture(figure, drawn, name + '-alt')}"
+        f'<p class="ex-alt" id="{name}-alt">{words.both(figure.alt)}</p></div>'
         f'<div class="ex-panel"><p class="ex-row" role="status" aria-live="polite">{items(readout)}</p>'
         f"{settings}</div></div>"
     )
 
 
-def legend(explorer: "Explorer") -> str:
+def legend(figure: Figure) -> str:
     """The keys of all series, as the script draws them."""
     keys = ""
-    for name, series in explorer.series.items():
-        own = series.specification(explorer.values[name])
+    for name, series in figure.series.items():
+        own = series.specification(figure.values[name])
         label = words.both(series.label)
-        kind = f"ex-key ex-{own['mark']} c{explorer.colour(name)}"
+        kind = f"ex-key ex-{own['mark']} c{figure.colour(name)}"
         if not label:
             keys += "<b hidden></b>"
         elif series.kind == "heat":

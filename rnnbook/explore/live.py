@@ -9,7 +9,7 @@ import numpy as np
 
 from rnnbook.explore import assets, fallback, words
 from rnnbook.explore.controls import Choice, Control
-from rnnbook.explore.explorer import Explorer
+from rnnbook.explore.figure import Figure
 
 STEPS = 200  # of a slider whose grid is evenly spaced
 
@@ -21,7 +21,7 @@ class Live:
     drawn, numbers: the function's series and readout at the present settings.
     """
 
-    def __init__(self, explorer: Explorer) -> None:
+    def __init__(self, figure: Figure, name: str) -> None:
         try:
             import ipywidgets
         except ImportError:
@@ -29,9 +29,9 @@ class Live:
                 "live() needs ipywidgets: install it with `pip install ipywidgets`, "
                 "or show the Explorer itself, which needs nothing"
             ) from None
-        self.explorer = explorer
+        self.figure, self.name = figure, assets.unique(f"{name}-live")
         self.language = words.chosen_language() or "en"
-        self.widgets = {name: self._widget(ipywidgets, c) for name, c in explorer.controls.items()}
+        self.widgets = {name: self._widget(ipywidgets, c) for name, c in figure.controls.items()}
         self.view = ipywidgets.HTML()
         for widget in self.widgets.values():
             widget.observe(self.update, names="value")
@@ -40,13 +40,13 @@ class Live:
 
     def update(self, change: Any = None) -> None:
         """Compute and draw at the widgets' present values."""
-        explorer = self.explorer
-        self.drawn, self.numbers = explorer.at({name: w.value for name, w in self.widgets.items()})
-        positions = {
-            name: series.positions(self.drawn[name], *explorer.axes) for name, series in explorer.series.items()
-        }
-        body = fallback.still(explorer, positions, self.numbers)
-        self.view.value = f"<style>{assets.stylesheet()}</style>{explorer.group(body, self.language)}"
+        figure = self.figure
+        self.drawn, self.numbers = figure.at({name: w.value for name, w in self.widgets.items()})
+        positions = {name: series.positions(self.drawn[name], *figure.axes) for name, series in figure.series.items()}
+        body = fallback.still(figure, self.name, positions, self.numbers)
+        self.view.value = (
+            f"<style>{assets.stylesheet()}</style>{fallback.group(figure, self.name, body, self.language)}"
+        )
 
     def _widget(self, ipywidgets: Any, control: Control) -> Any:
         """A continuous slider where the grid is evenly spaced, otherwise its grid points."""

@@ -13,6 +13,26 @@ from rnnbook.explore.words import Text
 
 Array = NDArray[np.float64]
 
+LARGEST = 1e150  # of the numbers in a figure: spans and squares of them are numbers still
+NARROWEST = 1e-12  # an axis, relative to its values: narrower ones are rounding
+
+
+def real(what: str, values: ArrayLike) -> Array:
+    """A copy of the values as floats, inf and NaN among them; ValueError for what no axis shows."""
+    try:
+        given = np.array(values)
+        if np.iscomplexobj(given):
+            raise ValueError("got complex numbers; show real part, imaginary part or modulus")
+        array = given.astype(float)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{what} must hold real numbers: {error}") from None
+    largest = np.abs(array[np.isfinite(array)]).max(initial=0.0)
+    if largest > LARGEST:
+        raise ValueError(
+            f"{what} must lie within ±{LARGEST:g}, got {largest:g}: change the unit, or show the logarithm"
+        )
+    return array
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -32,9 +52,13 @@ class Axis:
 
     def __post_init__(self) -> None:
         words.checked(self.label, "the label of an Axis")
-        if self.limits is not None and not self.limits[0] < self.limits[1]:
-            raise ValueError(f"limits must be (low, high) with low < high, got {self.limits}")
+        real("the marks of an Axis", self.marks)
+        if self.limits is not None:
+            low, high = real("the limits of an Axis", self.limits).tolist()
+            if not (low < high and math.isfinite(high - low) and high - low > NARROWEST * max(-low, high)):
+                raise ValueError(f"limits must be (low, high) with low < high, got {self.limits}")
         if self.values is not None:
+            real("the values of an Axis", self.values)
             steps = np.diff(self.grid)
             if self.grid.ndim != 1 or not steps.size or not (np.all(steps > 0) or np.all(steps < 0)):
                 raise ValueError("the values of an Axis must be a rising (or falling) row of numbers")
@@ -147,7 +171,9 @@ def scale(axis: Axis, shown: list[Array], padding: float = 0.0, downward: bool =
     if not finite.size:
         raise ValueError("an Axis without values and limits found no finite value to show")
     low, high = float(finite.min()), float(finite.max())
-    margin = 0.04 * (high - low) or 0.5
+    margin = 0.04 * (high - low)
+    if high - low <= NARROWEST * max(-low, high):  # one value, up to rounding
+        margin = max(0.5, 1e-3 * abs(high))
     return Scale(axis, low - margin, high + margin)
 
 

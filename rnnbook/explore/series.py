@@ -4,14 +4,16 @@ Shapes: N and M are the numbers of values of the x and y axes, K paths of T
 points, pairs (x_1, x_2) last.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rnnbook.explore import words
-from rnnbook.explore.scale import Axis, Scale
+from rnnbook.explore.scale import Axis, Scale, real
+from rnnbook.explore.wiring import Drawing
 from rnnbook.explore.words import Text
 
 Array = NDArray[np.float64]
@@ -165,6 +167,7 @@ class Arrows(Series):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        real("the base points of Arrows", self.at)
         if self.base.ndim != 2 or self.base.shape[1] != 2 or len(self.base) < 2:
             raise ValueError(f"Arrows need base points of shape (M, 2), got {self.base.shape}")
 
@@ -196,9 +199,52 @@ class Arrows(Series):
         return float(f"{gaps[gaps > 0].min() / longest:.4g}")
 
 
-def checked_result(name: str, series: Series, result: ArrayLike, x: Axis, y: Axis) -> Array:
+@dataclass(frozen=True)
+class Wiring(Series):
+    """A drawing whose wires are as wide as their numbers: a mapping from the names in it to numbers.
+
+    A wire is .8 + 3.4 min(|v|, 1.2) units wide, dashed where v is negative in two digits; where it is
+    NaN the wire is faint and its label empty.
+    A Wiring is the only series of its Explorer, which then needs no axes.
+    """
+
+    drawing: Drawing = field(kw_only=True)
+    kind = "wiring"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.drawing.names:
+            raise ValueError(f"a Wiring needs wires with names, and {self.drawing!r} has none")
+
+    def shape(self, x: Axis, y: Axis) -> tuple[int | str, ...]:
+        return (len(self.drawing.names),)
+
+    def row(self, name: str, result: object) -> list[float]:
+        """The numbers of a result in the order of the drawing's names."""
+        if not isinstance(result, Mapping):
+            raise ValueError(f"{name!r} is a Wiring and needs a mapping from names to numbers, got {result!r}")
+        missing = [key for key in self.drawing.names if key not in result]
+        unknown = [str(key) for key in result if key not in self.drawing.names]
+        if missing or unknown:
+            raise ValueError(
+                f"{name!r} is a Wiring of {', '.join(self.drawing.names)}; "
+                f"missing: {', '.join(missing) or 'none'}, not in the drawing: {', '.join(unknown) or 'none'}"
+            )
+        return [result[key] for key in self.drawing.names]
+
+    def positions(self, values: Array, x: Axis, y: Axis) -> Array:
+        return values
+
+    def ranges(self, positions: Array, x: Scale, y: Scale) -> list[Range]:
+        return [_within(column, -np.inf, np.inf) for column in positions.reshape(-1, len(self.drawing.names)).T]
+
+    def specification(self, values: Array) -> dict[str, Any]:
+        return {"mark": self.kind, "names": self.drawing.names}
+
+
+def checked_result(name: str, series: Series, result: Any, x: Axis, y: Axis) -> Array:
     """A copy of the function's result as floats, once its shape is right."""
-    values = np.array(result, dtype=float)
+    values = real(repr(name), series.row(name, result) if isinstance(series, Wiring) else result)
     if isinstance(series, Trajectories) and values.ndim == 2:
         values = values[None]
     wanted = series.shape(x, y)
@@ -219,4 +265,4 @@ def _within(positions: Array, low: float, high: float) -> Range:
     if not inside.size:
         return 0.0, 1.0
     smallest, largest = float(inside.min()), float(inside.max())
-    return smallest, largest if largest > smallest else smallest + 1.0
+    return smallest, largest if largest > smallest else smallest + max(1.0, abs(smallest))

@@ -145,12 +145,12 @@ class Drawing:
         """A label centred on the height y; number: the name of the wires whose number it shows, where it has one."""
         kind = "" if isinstance(label, str) else " w"
         own = f"{kind} v" if number else kind
-        own = (own + _class(role) + {"middle": "", "start": " l", "end": " r"}[anchor]).strip()
+        own = (own + _class(role)).strip()
         mark = f' data-n="{number}"' if number else ""
         if isinstance(label, str) and re.search(r"(?<!\\)\b[a-z]{3,}", label):
             raise ValueError(f"a string is mathematics, and words stand in a pair (English, Chinese), got {label!r}")
         inner = maths(label) if isinstance(label, str) else words.both(words.checked(label, "a label"), "tspan")
-        place = f'x="{x:g}" y="{y + 5.5:g}"'
+        place = f'x="{x:g}" y="{y + 5.5:g}"' + ("" if anchor == "middle" else f' text-anchor="{anchor}"')
         self._texts.append((f"<text{_attribute(own)} {place}{mark}>", inner, number))
 
     def wire(
@@ -204,18 +204,18 @@ class Drawing:
             line, tip = _paths(wire)
             own = _class(wire.role) + (" d" if wire.dashed else "")
             mark = f' data-n="{wire.name}"' if wire.name else ""
-            value = (numbers or {}).get(wire.name, 1.0)
-            style = f' style="{width(value)}"' if wire.name and numbers else ""
-            parts.append(f'<path{_attribute(own.strip())} d="{line}"{mark}{style}/>')
+            if wire.name and numbers:
+                mark += f' style="{look(numbers[wire.name])}"'
+            parts.append(f'<path{_attribute(own.strip())} d="{line}"{mark}/>')
             if tip:
-                style = f' style="{ink(value)}"' if wire.name and numbers else ""
-                parts.append(f'<path class="a{own}" d="{tip}"{mark}{style}/>')
+                parts.append(f'<path class="a{own}" d="{tip}"{mark}/>')
         parts += self._shapes
         for begin, inner, number in self._texts:
             shown = written(numbers[number]) if numbers and number in numbers else inner
             parts.append(f"{begin}{shown}</text>")
         size = f'width="{self.width:g}" viewBox="0 0 {self.width:g} {self.height:g}"'
-        found = f'<svg class="wiring" role="img" aria-labelledby="{described}" {size}>{"".join(parts)}</svg>'
+        head = f'<svg class="wiring" role="img" aria-labelledby="{described}" text-anchor="middle" {size}>'
+        found = head + "".join(parts) + "</svg>"
         if len(found.encode()) > KILOBYTES * 1024:
             raise ValueError(f"the drawing {self.name} takes {len(found.encode()) / 1024:.1f} of {KILOBYTES} KB")
         return found
@@ -253,18 +253,11 @@ class Drawing:
         return Node(x, y)
 
 
-def width(value: float) -> str:
-    """How a wire with this number is drawn: its width, dashed below 0; NaN hardly at all."""
-    size = min(abs(value), 1.2)
-    if not isfinite(size):
-        return ink(value)
-    return f"{ink(value)};stroke-width:{0.8 + 3.4 * size:.4g}" + (";stroke-dasharray:6 4" if value < 0 else "")
-
-
-def ink(value: float) -> str:
-    """How dark a wire and its arrowhead are."""
-    size = abs(value)
-    return f"opacity:{0.2 + 0.8 * min(1, 3 * size):.3g}" if isfinite(size) else "opacity:.12"
+def look(value: float) -> str:
+    """The style of a wire with this number, of which the stylesheet makes its width; dashed where it reads below 0."""
+    if not isfinite(value):
+        return "opacity:.12"
+    return f"--v:{abs(value):.4g};stroke-dasharray:{'6 4' if value < -0.005 else 'none'}"
 
 
 def written(value: float) -> str:
@@ -298,8 +291,20 @@ def maths(source: str) -> str:
     return parts
 
 
+# The classes of the stylesheet: the colours of the explorables' series.
+CLASSES = {
+    "ink": "",
+    "state": " c0",
+    "gate": " c1",
+    "error": " c2",
+    "weight": " c3",
+    "input": " soft",
+    "faint": " faint",
+}
+
+
 def _class(role: Role) -> str:
-    return "" if role == "ink" else f" {role}"
+    return CLASSES[role]
 
 
 def _attribute(names: str) -> str:

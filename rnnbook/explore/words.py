@@ -17,6 +17,8 @@ def checked(text: Text, what: str) -> Text:
     pair = (text,) if isinstance(text, str) else text
     if not all(isinstance(half, str) for half in pair) or (not isinstance(text, str) and len(text) != 2):
         raise ValueError(f"{what} must be a string or a pair (English, Chinese), got {text!r}")
+    if any("\ud800" <= character <= "\udfff" for half in pair for character in half):
+        raise ValueError(f"{what} holds half of a character (a lone surrogate), got {text!r}")
     return text
 
 

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 from drawings import ALL
+from explorables import lstm_numbers, lstm_wiring
 
-from rnnbook.explore.wiring import Drawing
+from rnnbook.explore import Explorer
+from rnnbook.explore.wiring import Drawing, written
 
 ROOT = Path(__file__).resolve().parents[2]
 KATEX = (ROOT / "booktools" / "static" / "katex" / "katex.min.css").as_uri()
@@ -57,7 +59,7 @@ def show(browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     contexts = []
 
     def opened(
-        *drawings: Drawing,
+        *drawings: Drawing | Explorer,
         language: str = "en",
         theme: str = "light",
         width: int = 1000,
@@ -156,3 +158,84 @@ def test_paper_shows_it_too(show: Open) -> None:
     page = show(ALL["lstm"]())
     page.emulate_media(media="print")
     assert page.locator("svg.wiring").is_visible()
+
+
+# What a reader sees of the wires: name, width, dashes, opacity, and the number beside it.
+WIRES = """svg => {
+  const found = {};
+  for (const e of svg.querySelectorAll("path[data-n]:not(.a)")) {
+    const s = getComputedStyle(e);
+    found[e.dataset.n] = [parseFloat(s.strokeWidth), s.strokeDasharray !== "none", +s.opacity];
+  }
+  for (const e of svg.querySelectorAll("text[data-n]")) found[e.dataset.n]?.push(e.textContent);
+  return found;
+}"""
+SETTINGS: tuple[dict[str, float | str], ...] = (
+    {"f": 0.9, "i": 0.5, "g": 0.5, "o": 0.5, "s": 1, "way": "forward"},
+    {"f": 1, "i": 1, "g": -0.8, "o": 1, "s": 0.5, "way": "forward"},
+    {"f": 0, "i": 0, "g": 0, "o": 0, "s": 0, "way": "forward"},
+    {"f": 0.9, "i": 0.5, "g": 0.5, "o": 0.5, "s": 1, "way": "back"},
+    {"f": 0.5, "i": 0.5, "g": -0.8, "o": 1, "s": 1, "way": "back"},
+    {"f": 1, "i": 1, "g": 0.5, "o": 0, "s": 0, "way": "back"},
+)
+
+
+@pytest.mark.parametrize("fonts", [True, False], ids=["fonts", "no fonts"])
+@pytest.mark.parametrize("width", [800, PHONE])
+def test_wires_are_as_wide_as_their_numbers(show: Open, width: int, fonts: bool) -> None:
+    explorer = lstm_wiring()
+    page = show(explorer, width=width, fonts=fonts)
+    figure, controls = page.locator("svg.wiring"), page.locator("input[type=range], select").all()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for settings in SETTINGS:
+        for control, (name, value) in zip(controls, settings.items(), strict=True):
+            at = str(explorer.controls[name].points.index(value))
+            control.evaluate("(e, at) => { e.value = at; e.dispatchEvent(new Event('input')); }", at)
+        wires = figure.evaluate(WIRES)
+        wanted = lstm_numbers(**settings)["unit"]  # type: ignore[arg-type]
+        assert set(wires) == set(wanted)
+        for name, (wide, dashed, opacity, *said) in wires.items():
+            value = wanted[name]
+            if value != value:
+                assert opacity == pytest.approx(0.12)
+                assert set(said) <= {""}
+            else:
+                assert wide == pytest.approx(0.8 + 3.4 * min(abs(value), 1.2), abs=1e-3), name
+                assert dashed == (value < -0.005), name
+                assert all(abs(float(text.replace("−", "-")) - value) < 0.0051 for text in said), name
+        assert figure.evaluate(OVERLAPS) == []
+    scale = figure.bounding_box()["width"] / explorer.series["unit"].drawing.width  # type: ignore[attr-defined]
+    sizes = figure.evaluate(
+        "(e) => [...e.querySelectorAll('text')].map((t) => parseFloat(getComputedStyle(t).fontSize))"
+    )
+    assert scale * min(sizes) >= 12
+
+
+def test_the_still_picture_has_the_same_wires(show: Open) -> None:
+    explorer = lstm_wiring()
+    still = show(explorer, java_script_enabled=False).locator("svg.wiring")
+    texts = [node.text_content() for node in still.locator("text[data-n]").all()]
+    moving = show(explorer)
+    assert [node.text_content() for node in moving.locator("svg.wiring text[data-n]").all()] == texts
+    assert written(lstm_numbers(0.9, 0.5, 0.5, 0.5, 1, "forward")["unit"]["c"]) in texts
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_wiring_can_be_guessed_first(show: Open, language: str) -> None:
+    page = show(lstm_wiring(asked=True), language=language)
+    numbers = page.locator("svg.wiring text[data-n]")
+    assert set(numbers.all_text_contents()) == {""}
+    assert page.locator("[role=status] b").all_text_contents() == ["0.9", "?"]
+    page.get_by_text({"en": "See the result", "zh": "看结果"}[language]).click()
+    assert "0.90" in numbers.all_text_contents()
+    assert page.locator("[role=status] b").all_text_contents() == ["0.9", "1.43"]
+
+
+def test_keys_move_the_wires(show: Open) -> None:
+    page = show(lstm_wiring())
+    gate = page.get_by_label("forget gate f", exact=True)
+    before = page.locator("svg.wiring").evaluate(WIRES)["kept"]
+    gate.press("Home")
+    after = page.locator("svg.wiring").evaluate(WIRES)["kept"]
+    assert (before[3], after[3]) == ("0.72", "0.00")
+    assert after[0] < before[0]

@@ -7,9 +7,25 @@ from typing import Any
 
 import numpy as np
 import pytest
-from explorables import ALL, activation, activations, curves, heat_map, mixture, phase_portrait, pole_map, two_units
+from explorables import (
+    ALL,
+    GUESSES,
+    HIGH,
+    LATE,
+    SHAPE,
+    activation,
+    activations,
+    curves,
+    guessed,
+    heat_map,
+    mixture,
+    norms,
+    phase_portrait,
+    pole_map,
+    two_units,
+)
 
-from rnnbook.explore import Explorer, words
+from rnnbook.explore import Explorer, Guess, words
 
 TAGS = {"en": "en", "zh": "zh-CN", "": ""}
 
@@ -295,3 +311,157 @@ def test_focus_is_visible(show: Open) -> None:
         style = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
         assert style == "solid"
         assert page.evaluate("document.activeElement.closest('.explorer') !== null")
+
+
+def see(figure: Any, language: str = "en") -> Any:
+    return figure.get_by_text({"en": "See the result", "zh": "看结果"}[language])
+
+
+def outcome(figure: Any) -> list[str]:
+    return [text.strip() for text in figure.locator(".ex-guess .ex-row b").all_inner_texts()]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("guess", GUESSES, ids=["y", "x", "choice"])
+def test_what_is_to_be_guessed_is_nowhere(show: Open, guess: Guess, language: str) -> None:
+    """Not drawn, not written, not in the alternative text, not for screen readers, not under the pointer."""
+    page = show(guessed(guess), language=language)
+    figure = page.locator(".explorer")
+    result = norms(0.95, 0.25)
+    assert figure.locator("svg path.c0").count() == 0
+    assert figure.locator("svg path.ex-dashes.c1").count() == 1
+    assert readout(figure) == ["?", "?"]
+    box = figure.locator("svg").bounding_box()
+    page.mouse.move(box["x"] + 200, box["y"] + 100)
+    assert figure.locator(".ex-legend b").first.inner_text() == ""
+    html, spoken = figure.evaluate("(e) => e.outerHTML"), figure.aria_snapshot()
+    for text in (words.number(result["largest"]), "rises to", "升到 1.96"):
+        assert text not in html
+        assert text not in spoken
+    assert words.pick(guess.question, language) in spoken
+    assert figure.locator(".ex-panel > .ex-control[inert]").count() == 2  # the figure's own controls wait
+
+
+def test_the_still_picture_is_gone_before_the_figure_is_laid_out(show: Open) -> None:
+    """A browser may leave the layout of what lies far below; the picture of the truth must not wait there."""
+    explorer = guessed(HIGH)
+    html = explorer._repr_html_()
+    explorer._repr_html_ = lambda: f'<div style="display:none">{html}</div>'  # type: ignore[method-assign]
+    page = show(explorer)
+    assert page.locator(".ex-figure svg *").count() == 0
+    assert "1.96" not in page.locator(".explorer").evaluate("(e) => e.outerHTML")
+
+
+def test_by_keyboard_alone(show: Open) -> None:
+    page = show(guessed(HIGH))
+    figure = page.locator(".explorer")
+    before = figure.locator("path.ex-guess").get_attribute("d")
+    page.keyboard.press("Tab")
+    focused = page.evaluate("document.activeElement.getAttribute('aria-valuetext')")
+    assert focused == "5"
+    assert page.evaluate("document.activeElement.dataset.lmSuppressShortcuts") == "true"
+    page.keyboard.press("ArrowLeft")
+    assert figure.locator("path.ex-guess").get_attribute("d") != before
+    assert page.evaluate("document.activeElement.getAttribute('aria-valuetext')") == "3"
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "See the result"
+    assert page.evaluate("document.activeElement.dataset.lmSuppressShortcuts") == "true"
+    page.keyboard.press("Enter")
+    result = norms(0.95, 0.25)
+    largest = result["largest"]
+    assert outcome(figure) == ["3", words.number(largest), words.number(3 - largest)]
+    assert figure.locator("svg path.c0").count() >= 1
+    assert figure.locator("path.ex-guess").count() == 1
+    assert readout(figure.locator(".ex-panel")) == [words.number(largest), words.number(result["when"])]
+    assert page.evaluate("document.activeElement.matches('.ex-guess .ex-row')")  # which a screen reader now reads
+    assert "The norm rises to 1.96" in figure.aria_snapshot()
+    assert figure.locator(".ex-panel > .ex-control[inert]").count() == 0
+    assert figure.locator(".ex-guess .ex-control[inert]").count() == 1  # what was guessed, stands
+
+
+def test_an_option_must_be_chosen_first(show: Open) -> None:
+    page = show(guessed(SHAPE))
+    assert see(page).is_disabled()
+    page.get_by_label("the powers").select_option(label="grow for ever")
+    see(page).click()
+    assert outcome(page) == ["grow for ever", "rise, then fall", "not this time"]
+
+
+def test_who_does_not_want_to_guess_is_shown(show: Open) -> None:
+    page = show(guessed(HIGH))
+    page.get_by_text("Just show me").click()
+    assert outcome(page) == [words.number(norms(0.95, 0.25)["largest"])]
+    assert page.locator("path.ex-guess").count() == 0
+    assert page.locator(".ex-guess input").count() == 0
+
+
+def test_a_guess_is_remembered_in_both_editions(show: Open) -> None:
+    first, second = guessed(LATE), guessed(LATE)  # of one content, on one page
+    page = show(first, second)
+    figure = page.locator(".explorer").first
+    figure.locator(".ex-guess input").fill("6")
+    see(figure).click()
+    said = outcome(figure)
+    page.reload()
+    for one in page.locator(".explorer").all():
+        assert outcome(one) == said
+    assert page.evaluate("document.activeElement === document.body")
+    for nonsense in ("x", "999", "-7", "1.5", "toString"):
+        page.evaluate("(n) => Object.keys(localStorage).forEach((key) => (localStorage[key] = n))", nonsense)
+        page.reload()
+        text = page.locator("body").inner_text() + page.locator("body").aria_snapshot()
+        assert "undefined" not in text
+        assert "NaN" not in text
+        assert "function" not in text
+    page.evaluate("localStorage.clear()")
+    page.reload()
+    assert see(page.locator(".explorer").first).count() == 1
+
+
+@pytest.mark.parametrize(
+    "broken", ["throw new Error('denied')", "return undefined", "return { get guess() { throw 1 } }"]
+)
+def test_a_browser_that_keeps_nothing_still_shows(show: Open, broken: str) -> None:
+    page = show(guessed(HIGH))
+    page.add_init_script(f"Object.defineProperty(window, 'localStorage', {{ get() {{ {broken} }} }})")
+    page.reload()
+    see(page).click()
+    assert page.locator("svg path.c0").count() >= 1
+
+
+def test_paper_shows_all(show: Open) -> None:
+    page = show(guessed(HIGH))
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("svg path.c0").count() >= 1
+    assert readout(page.locator(".ex-panel"))[-2:] == [words.number(norms(0.95, 0.25)["largest"]), "18"]
+
+
+@pytest.mark.parametrize("guess", GUESSES, ids=["y", "x", "choice"])
+def test_without_a_script_all_is_shown(show: Open, guess: Guess) -> None:
+    page = show(guessed(guess), java_script_enabled=False)
+    assert page.locator("svg path.c0").count() >= 1
+    assert "?" not in readout(page)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("width", [800, 390])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_question_is_legible(show: Open, theme: str, width: int, language: str) -> None:
+    page = show(*map(guessed, GUESSES), theme=theme, width=width, language=language)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    height = page.evaluate("document.documentElement.scrollHeight")
+    see(page, language).first.click()
+    assert abs(page.evaluate("document.documentElement.scrollHeight") - height) <= 30  # what follows stays in place
+    faint = [m for m in page.evaluate(CONTRAST) if m[2] < (4.5 if m[0] == "text" else 3)]
+    assert faint == []
+
+
+def test_no_two_elements_share_an_id(show: Open) -> None:
+    for script in (True, False):
+        page = show(activations(), activations(), guessed(HIGH), guessed(HIGH), java_script_enabled=script)
+        ids = (
+            page.evaluate("[...document.querySelectorAll('[id]')].map((e) => e.id)")
+            if script
+            else [node.get_attribute("id") for node in page.locator("[id]").all()]
+        )
+        assert len(ids) == len(set(ids))

@@ -1,11 +1,16 @@
 """Laws of rnnbook.explore.wiring: wires end where their nodes do, words are in two languages, and little is needed."""
 
+import itertools
 import math
 import re
 from collections.abc import Callable
 
+import numpy as np
 import pytest
+from explorables import lstm_numbers, lstm_wiring
 
+from rnnbook.explore import Axis, Explorer, Line, Slider, Wiring, drawings
+from rnnbook.explore.encode import STEPS, restore, unpacked
 from rnnbook.explore.wiring import BEND, GAP, HEAD, KILOBYTES, RADIUS, WIDEST, Drawing, maths, written
 
 NUMBERS = re.compile(r"-?[\d.]+")
@@ -165,3 +170,80 @@ def test_mistakes_are_named(make: Callable[[], object], message: str) -> None:
 def test_alt_text_cannot_be_left_out() -> None:
     with pytest.raises(TypeError, match="alt"):
         Drawing("d", 200, 100, title="One")  # type: ignore[call-arg]
+
+
+def one_wire(value: object = 0.5, **changes: object) -> Explorer:
+    d = square()
+    d.wire("a b", name="ab")
+    d.text(100, 60, "", number="ab")
+    arguments = {
+        "title": ("One", "一"),
+        "alt": ("A wire.", "一根线。"),
+        "controls": {"v": Slider("v", (-1, 0, 1))},
+        "series": {"w": Wiring(drawing=d)},
+    }
+    return Explorer(lambda v: {"w": {"ab": v} if value == 0.5 else value}, **(arguments | changes))  # type: ignore[arg-type]
+
+
+def test_the_numbers_on_the_wires_are_those_of_the_function() -> None:
+    explorer = lstm_wiring()
+    spec = explorer.specification()
+    (s,) = spec["series"]
+    codes = unpacked(spec["data"]).reshape(-1, spec["stride"])
+    assert s["names"] == drawings.lstm_unit().names
+    for point, settings in list(enumerate(explorer.settings()))[::37]:
+        wanted = lstm_numbers(**settings)["unit"]
+        for k, name in enumerate(s["names"]):
+            low, high = s["ranges"][k]
+            got = restore(codes[point, k : k + 1], low, high)[0]
+            assert np.isclose(got, wanted[name], rtol=0, atol=(high - low) / STEPS, equal_nan=True), name
+
+
+def test_the_ways_back_through_the_unit() -> None:
+    for f, i, g, o in itertools.product((0, 0.5, 1), (0, 0.5), (-0.8, 0.5), (0, 1)):
+        back = lstm_numbers(f, i, g, o, 1.0, "back")["unit"]
+        assert back["direct"] == pytest.approx(f, abs=1e-12)
+        assert back["side"] == pytest.approx(back["forget"] + back["input"] + back["candidate"], abs=1e-12)
+        assert back["total"] == pytest.approx(back["direct"] + back["side"], abs=1e-12)
+        cut = lstm_numbers(f, i, g, o, 0.0, "back")["unit"]
+        assert cut["side"] == 0
+        assert cut["total"] == pytest.approx(f, abs=1e-12)
+        ahead = lstm_numbers(f, i, g, o, 1.0, "forward")["unit"]
+        assert ahead["c"] == pytest.approx(ahead["kept"] + ahead["written"], abs=1e-12)
+        assert ahead["h"] == pytest.approx(o * math.tanh(ahead["c"]), abs=1e-12)
+        assert {name for name, v in ahead.items() if math.isnan(v)} == {
+            name for name, v in back.items() if not math.isnan(v)
+        }
+
+
+def test_the_still_picture_shows_the_numbers() -> None:
+    html = one_wire(controls={"v": Slider("v", (-1, 0, 1), start=-1)})._body
+    assert html.count('style="--v:1;stroke-dasharray:6 4"') == 2  # line and arrowhead
+    assert 'data-n="ab">−1.00</text>' in html
+    missing = one_wire({"ab": math.nan})._body
+    assert missing.count('style="opacity:.12"') == 2
+    assert 'data-n="ab"></text>' in missing
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Wiring(drawing=square()), "needs wires with names"),
+        (lambda: one_wire(0.7), "needs a mapping from names to numbers, got 0.7"),
+        (lambda: one_wire({}), "missing: ab, not in the drawing: none"),
+        (lambda: one_wire({"ab": 1, "ba": 1}), "missing: none, not in the drawing: ba"),
+        (lambda: one_wire({"ab": "x"}), "'w' must hold real numbers"),
+        (
+            lambda: one_wire(series={"w": Wiring(drawing=drawings.lstm_unit()), "l": Line()}, x=Axis("x", (0, 1))),
+            "only",
+        ),
+    ],
+)
+def test_a_wrong_wiring_is_named(make: Callable[[], object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_a_wiring_without_a_drawing_cannot_be() -> None:
+    with pytest.raises(TypeError, match="drawing"):
+        Wiring()  # type: ignore[call-arg]
