@@ -268,7 +268,7 @@ def lstm_wiring(asked: bool = False) -> Explorer:
 
 # dc_t/dc_{t−1} of the unit at its first settings.
 ROADS = Guess(
-    ("How much of a gradient of 1 at c_t comes back to c_{t−1}?", "c_t 处的梯度若是 1，回到 c_{t−1} 处的有多少？"),
+    ("How much of a gradient of 1 at cₜ comes back to cₜ₋₁?", "cₜ 处的梯度若是 1，回到 cₜ₋₁ 处的有多少？"),
     Slider(("gradient", "梯度"), np.arange(0, 2.1, 0.1), start=0.9),
     truth="total",
     hides=("unit", "total"),

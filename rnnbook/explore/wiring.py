@@ -46,6 +46,10 @@ class Node:
     round: bool = False
     dot: bool = False
 
+    def __post_init__(self) -> None:
+        if not all(map(isfinite, (self.x, self.y, self.w, self.h))) or min(self.w, self.h) < 0:
+            raise ValueError(f"a place is two finite numbers, and a size is positive; got {self}")
+
     def reach(self, dx: float, dy: float, beside: float) -> float:
         """How far it extends from its centre in a direction, along a line `beside` the one through its centre."""
         half = self.w if dx else self.h
@@ -147,9 +151,12 @@ class Drawing:
         own = f"{kind} v" if number else kind
         own = (own + _class(role)).strip()
         mark = f' data-n="{number}"' if number else ""
+        Node(x, y)  # a place
+        words.checked(label, "a label")
+        _check_name(number)
         if isinstance(label, str) and re.search(r"(?<!\\)\b[a-z]{3,}", label):
             raise ValueError(f"a string is mathematics, and words stand in a pair (English, Chinese), got {label!r}")
-        inner = maths(label) if isinstance(label, str) else words.both(words.checked(label, "a label"), "tspan")
+        inner = maths(label) if isinstance(label, str) else words.both(label, "tspan")
         place = f'x="{x:g}" y="{y + 5.5:g}"' + ("" if anchor == "middle" else f' text-anchor="{anchor}"')
         self._texts.append((f"<text{_attribute(own)} {place}{mark}>", inner, number))
 
@@ -170,6 +177,7 @@ class Drawing:
         beside: how far to the right of the way (seen in its direction) the wire keeps.
         name: what a `Wiring` calls the number that the wire carries.
         """
+        _check_name(name)
         ends: list[Node] = []
         corners: list[Point] = []
         bend = ""
@@ -234,8 +242,9 @@ class Drawing:
         return f"Drawing({words.pick(self.title, words.chosen_language() or 'en')!r})"
 
     def _add(self, name: str, node: Node) -> None:
-        if name in self.nodes or not re.fullmatch(r"[A-Za-z_]\w*", name):
-            raise ValueError(f"a node needs a name of its own made of letters and digits, got {name!r}")
+        if not name or name in self.nodes:
+            raise ValueError(f"a node needs a name of its own, got {name!r}")
+        _check_name(name)
         self.nodes[name] = node
 
     def _disc(self, name: str, node: Node, kind: str, role: Role, sign: str = "", r: float = RADIUS) -> None:
@@ -305,6 +314,11 @@ CLASSES = {
 
 def _class(role: Role) -> str:
     return CLASSES[role]
+
+
+def _check_name(name: str) -> None:
+    if name and not re.fullmatch(r"[A-Za-z_]\w*", name):
+        raise ValueError(f"a name is made of letters and digits, got {name!r}")
 
 
 def _attribute(names: str) -> str:
