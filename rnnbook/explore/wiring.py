@@ -18,7 +18,7 @@ an outlined one is a fixed function; a dot copies, a bar cuts.
 import html
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise, product
 from math import dist, isfinite, sqrt
 from typing import Literal
@@ -56,14 +56,13 @@ class Node:
         return sqrt(max(half**2 - beside**2, 0.0)) if self.round else half
 
 
-@dataclass
+@dataclass(frozen=True)
 class Wire:
     points: list[Point]
     role: Role
     head: bool
     dashed: bool
     name: str
-    gaps: list[Point] = field(default_factory=list)
 
     def segments(self) -> list[tuple[Point, Point]]:
         return list(pairwise(self.points))
@@ -79,16 +78,16 @@ class Drawing:
     between nodes that are not in line, and words in one language only.
     """
 
-    def __init__(self, name: str, width: float, height: float, *, title: Text, alt: tuple[str, str]) -> None:
+    def __init__(self, name: str, width: float, height: float, *, title: tuple[str, str], alt: tuple[str, str]) -> None:
         if not 0 < width <= WIDEST:
             raise ValueError(f"a drawing is at most {WIDEST} units wide, or a phone shrinks its words; got {width:g}")
         if not re.fullmatch(r"[a-z][a-z0-9-]*", name):
             raise ValueError(f"the name of a drawing is small letters and hyphens, got {name!r}")
         self.name, self.width, self.height = name, width, height
-        self.title = words.checked(title, "the title of a drawing")
-        if isinstance(alt, str) or not all(map(str.strip, words.checked(alt, "the alt text of a drawing"))):
-            raise ValueError("the alt text of a drawing is a pair (English, Chinese) that says the wiring in words")
-        self.alt = alt
+        for what, text in (("title", title), ("alt text, which says the wiring in words,", alt)):
+            if isinstance(text, str) or not all(map(str.strip, words.checked(text, f"the {what} of a drawing"))):
+                raise ValueError(f"the {what} of a drawing is a pair (English, Chinese), got {text!r}")
+        self.title, self.alt = title, alt
         self.nodes: dict[str, Node] = {}
         self.wires: list[Wire] = []
         self._frames: list[str] = []
@@ -178,6 +177,7 @@ class Drawing:
         name: what a `Wiring` calls the number that the wire carries.
         """
         _check_name(name)
+        _class(role)  # an unknown one is named where it is given
         ends: list[Node] = []
         corners: list[Point] = []
         bend = ""
@@ -208,8 +208,8 @@ class Drawing:
         parts = list(self._frames)
         for k, wire in enumerate(self.wires):
             above = [piece for w in self.wires[k + 1 :] if w.role != "error" for piece in w.segments()]
-            wire.gaps = [gap for low, high in product(wire.segments(), above) if (gap := _crossing(*low, *high))]
-            line, tip = _paths(wire)
+            gaps = [gap for low, high in product(wire.segments(), above) if (gap := _crossing(*low, *high))]
+            line, tip = _paths(wire, gaps)
             own = _class(wire.role) + (" d" if wire.dashed else "")
             mark = f' data-n="{wire.name}"' if wire.name else ""
             if wire.name and numbers:
@@ -313,6 +313,8 @@ CLASSES = {
 
 
 def _class(role: Role) -> str:
+    if role not in CLASSES:
+        raise ValueError(f"a role is one of {', '.join(CLASSES)}; got {role!r}")
     return CLASSES[role]
 
 
@@ -344,6 +346,8 @@ def _edges(a: Node, corners: list[Point], b: Node, beside: float) -> list[Point]
     """The corners, moved to the right of the way, without repetitions; the ends on the edges of a and b."""
     corners = [p for p, q in zip(corners, [None, *corners], strict=False) if p != q]
     ways = [_sign(p, q) for p, q in pairwise(corners)]
+    if not ways:
+        raise ValueError(f"a wire cannot end where it begins, at ({a.x:g}, {a.y:g})")
     points = []
     for k, (x, y) in enumerate(corners):
         for dx, dy in {ways[max(k - 1, 0)], ways[min(k, len(ways) - 1)]}:
@@ -385,7 +389,7 @@ def _at(point: Point) -> str:
     return f"{point[0]:.4g} {point[1]:.4g}"
 
 
-def _paths(wire: Wire) -> tuple[str, str]:
+def _paths(wire: Wire, gaps: list[Point]) -> tuple[str, str]:
     """The line with round bends and gaps, and the arrowhead, whose tip stands at the last point."""
     points, tip = list(wire.points), ""
     if wire.head:
@@ -395,7 +399,7 @@ def _paths(wire: Wire) -> tuple[str, str]:
         points[-1] = _toward(end, foot, HEAD - 1)
     path = "M" + _at(points[0])
     for k, (a, b) in enumerate(pairwise(points)):
-        for gap in sorted(wire.gaps, key=lambda g: dist(g, a)):
+        for gap in sorted(gaps, key=lambda g: dist(g, a)):
             if abs(dist(gap, a) + dist(gap, b) - dist(a, b)) < 1e-6:
                 path += f"L{_at(_toward(gap, a, GAP))}M{_at(_toward(gap, b, GAP))}"
         if k + 2 < len(points):

@@ -145,12 +145,15 @@ def crowded() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: empty(alt=""), "alt text of a drawing is a pair"),
-        (lambda: empty(alt=("Wires.", " ")), "alt text of a drawing is a pair"),
-        (lambda: empty(alt="Wires."), "alt text of a drawing is a pair"),
+        (lambda: empty(alt=""), "alt text, .* of a drawing is a pair"),
+        (lambda: empty(alt=("Wires.", " ")), "alt text, .* of a drawing is a pair"),
+        (lambda: empty(alt="Wires."), "alt text, .* of a drawing is a pair"),
         (lambda: empty(width=WIDEST + 1), f"at most {WIDEST} units wide"),
         (lambda: empty(name="A b"), "small letters"),
         (lambda: empty(title=("one", "two", "three")), "pair"),
+        (lambda: empty(title="One"), "title of a drawing is a pair"),
+        (lambda: square().wire("a a"), r"cannot end where it begins, at \(50, 80\)"),
+        (lambda: square().wire("a b", "blue"), "one of ink, state"),  # type: ignore[arg-type]
         (lambda: square().wire("a nobody"), "'nobody' is no node"),
         (lambda: square().wire("a 1,2,3"), "no place x,y"),
         (lambda: square().wire("a d"), "not in line"),
