@@ -27,45 +27,6 @@ from rnnbook.filters import kalman
 from rnnbook.filters.smoother import smooth
 from rnnbook.filters.statespace import StateSpace
 
-# What was tried where a target was missed: milliseconds of filter and smoother before and after, measured while the
-# code was written, on random models of that shape and not always on those below.
-ATTEMPTS = [
-    {
-        "shape": "1,1,1000,1",
-        "tried": "all steps at once, by a scan",
-        "from": 46.4,
-        "to": 4.7,
-    },
-    {
-        "shape": "2,1,1000,1",
-        "tried": "all steps at once, by a scan",
-        "from": 5.9,
-        "to": 5.9,
-    },
-    {"shape": "4,1,1000,1", "tried": "stop the covariances at the steady state", "from": 104.6, "to": 57.7},
-    {"shape": "4,1,1000,1", "tried": "means by doubling within runs of equal gains", "from": 57.7, "to": 37.5},
-    {"shape": "4,1,1000,1", "tried": "one assignment for each run of equal gains", "from": 12.4, "to": 8.9},
-    {"shape": "4,1,1000,1000", "tried": "stop the covariances at the steady state", "from": 138, "to": 92},
-    {
-        "shape": "4,1,1000,1000",
-        "tried": "means step by step, in the cache, each put in its place",
-        "from": 174.9,
-        "to": 92.3,
-    },
-    {"shape": "4,1,1000,1000", "tried": "log-likelihood without an array of ones", "from": 92.3, "to": 63.6},
-    {"shape": "4,1,1000,1000 NaN", "tried": "Joseph's form by the p columns of K", "from": 779, "to": 665},
-    {"shape": "4,1,1000,1000 NaN", "tried": "products row by row, results put in place", "from": 665, "to": 646},
-    {"shape": "4,1,1000,1000 NaN", "tried": "means step by step, each put in its place", "from": 647, "to": 619},
-    {"shape": "4,1,1000,1000 NaN", "tried": "bmm called directly, A P A' + Q in one call", "from": 676, "to": 594},
-    {
-        "shape": "4,1,1000,1000 NaN",
-        "tried": "K' kept in place of K (not kept: float32 lost P > 0)",
-        "from": 622,
-        "to": 604,
-    },
-    {"shape": "4,1,1000,1000 NaN", "tried": "A P A' as one product with A ⊗ A (not kept)", "from": 619, "to": 628},
-]
-
 Array = Any
 Run = Callable[[Array], Array]  # (T, B, p) to smoothed means (T, B, n)
 
@@ -276,7 +237,7 @@ def main() -> None:
                 results.append(measure(shape, series, missing, rounds))
                 print(row(results[-1]), flush=True)
     left_out = [name for name in RIVALS if name not in present()]
-    print(records.save("kalman", {"machine": about, "left_out": left_out, "rows": results, "attempts": ATTEMPTS}))
+    print(records.save("kalman", {"machine": about, "left_out": left_out, "rows": results}))
     for result in results:
         for name, wanted in result["target"].items():
             if wanted is not None and result["faster"][name] < wanted:

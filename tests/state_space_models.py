@@ -1,11 +1,41 @@
 """Models, data and exact answers that the tests of filters and smoothers share."""
 
 from dataclasses import replace
+from fractions import Fraction
 
+import numpy as np
 import torch
 from drawn import F64
+from statsmodels.api import datasets
+from statsmodels.tsa.statespace.kalman_smoother import KalmanSmoother
 
 from rnnbook.filters.statespace import StateSpace, autoregression
+
+MISSING = ["none", "anywhere", "together", "in groups"]
+NILE = torch.from_numpy(datasets.nile.load_pandas().data["volume"].to_numpy().astype(float).copy())[:, None, None]
+PUBLISHED = {"q": 1469.1, "r": 15099.0}  # Durbin & Koopman 2012, section 2.10
+
+
+def nile(missing):
+    y = NILE.clone()
+    if missing:
+        y[20:40] = y[60:80] = torch.nan
+    return y
+
+
+def with_statsmodels(model, y):
+    """Of one series (T, p): the results of statsmodels without its shortcut to the steady state."""
+    theirs = KalmanSmoother(k_endog=model.p, k_states=model.n, k_posdef=model.n, tolerance=0)
+    theirs["design"], theirs["obs_cov"] = model.C.numpy(), model.R.numpy()
+    theirs["transition"], theirs["state_cov"] = model.A.numpy(), model.Q.numpy()
+    theirs["selection"] = np.eye(model.n)
+    theirs.initialize_known(model.m.numpy(), model.P.numpy())
+    theirs.bind(np.ascontiguousarray(y.numpy()))
+    return theirs.smooth()
+
+
+E1 = torch.eye(1, dtype=F64)
+GOOD = {"A": E1, "C": E1, "Q": E1, "R": E1, "m": torch.zeros(1, dtype=F64), "P": E1}
 
 
 def random_model(n, p, seed=0, radius=0.95):
@@ -122,3 +152,82 @@ def in_units(model, states, outputs):
         model.m * states,
         x * model.P * states,
     )
+
+
+def trend(step, q, P, dtype=F64):
+    """A straight line whose level and slope are kicked with variance q; P: the variance of both at the start."""
+    eye = torch.eye(2, dtype=dtype)
+    A = torch.tensor([[1.0, step], [0.0, 1.0]], dtype=dtype)
+    return StateSpace(A, eye[:1], q * eye, torch.ones(1, 1, dtype=dtype), torch.zeros(2, dtype=dtype), P * eye)
+
+
+def hard_models(seed, B, n, p, dtype=F64, T=12):
+    """B models with priors from 1e-6 to 1e12, Q and P of any rank, and y with gaps, up to three steps of them first."""
+    draw = torch.Generator().manual_seed(seed)
+
+    def normal(*shape):
+        return torch.randn(*shape, generator=draw, dtype=F64)
+
+    def chance(*shape):
+        return torch.rand(*shape, generator=draw, dtype=F64)
+
+    def square(X):
+        return (X @ X.mT + (X @ X.mT).mT) / 2
+
+    Q = square(normal(1, B, n, n) * (chance(1, B, 1, n) < 0.7)) * 10 ** (4 * chance(1, B, 1, 1) - 2)
+    if dtype == torch.float32:  # rounding leaves these positive semidefinite
+        Q = torch.diag_embed((chance(1, B, n) < 0.7) * 10 ** (4 * chance(1, B, n) - 2))
+        P = torch.diag_embed((chance(B, n) < 0.8) * 10 ** (18 * chance(B, n) - 6))
+    else:
+        P = square(normal(B, n, n) * (chance(B, 1, n) < 0.8)) * 10 ** (18 * chance(B, 1, 1) - 6)
+    R = square(normal(1, B, p, p)) + 0.1 * torch.eye(p, dtype=F64)
+    given = (0.7 * normal(1, B, n, n), normal(1, B, p, n), Q, R, normal(B, n), P)
+    y = normal(T, B, p)
+    y[chance(T, B, p) < 0.3] = torch.nan
+    silent = torch.randint(0, 4, (B,), generator=draw)
+    for t in range(3):
+        y[t, silent > t] = torch.nan
+    return StateSpace(*(X.to(dtype) for X in given)), y.to(dtype)
+
+
+def least_eigenvalues(P):
+    """The smallest eigenvalue of each covariance (..., n, n), scaled to a unit diagonal; below 0 if a variance is."""
+    P = P.double()
+    variances = P.diagonal(dim1=-2, dim2=-1)
+    size = torch.where(variances > 0, variances, 1.0).sqrt()
+    unit = P / size[..., None] / size[..., None, :]
+    return torch.minimum(torch.linalg.eigvalsh((unit + unit.mT) / 2)[..., 0], variances.amin(-1))
+
+
+def rescaled(model, y, D, E):
+    """The same model and data with the states in other units, D s, and the measurements, E y."""
+    A, C = D[:, None] * model.A / D, E[:, None] * model.C / D
+    Q, R, P = (u[:, None] * X * u for u, X in ((D, model.Q), (E, model.R), (D, model.P)))
+    return StateSpace(A, C, Q, R, D * model.m, P), E * y
+
+
+def exactly(model, y):
+    """Smoothed means (T, n) and covariances (T, n, n) of one series (T,), p = 1, by conditioning in exact fractions."""
+
+    def exact(X):
+        return np.vectorize(Fraction, otypes=[object])(X.numpy())
+
+    A, C, Q, R, mean, P = (exact(getattr(model, name)) for name in "ACQRmP")
+    n, T = model.n, len(y)
+    Z = np.full((n, n), Fraction(0))
+    means, cov = [mean], [[P]]
+    for _ in range(1, T):
+        means.append(A @ means[-1])
+        cov.append([A @ X for X in cov[-1]] + [A @ cov[-1][-1] @ A.T + Q])
+    cov = np.block([[cov[t][u] if u <= t else cov[u][t].T for u in range(T)] for t in range(T)])
+    mean = np.concatenate(means)
+    for t in range(T):  # one measurement after the other
+        if not torch.isnan(y[t]):
+            row = np.concatenate([C[0] if u == t else Z[0] for u in range(T)])
+            told = cov @ row
+            S = row @ told + R[0, 0]
+            mean = mean + told * ((Fraction(y[t].item()) - row @ mean) / S)
+            cov = cov - np.outer(told, told) / S
+    m, P = (torch.from_numpy(X.astype(float)) for X in (mean, cov))
+    t = torch.arange(T)
+    return m.view(T, n), P.view(T, n, T, n).permute(0, 2, 1, 3)[t, t]

@@ -94,7 +94,7 @@ def inverse(S: Tensor) -> tuple[Tensor, Tensor]:
     pivots = factor.diagonal(dim1=-2, dim2=-1)
     singular = (failed > 0) | ~(pivots.detach().square() > least).all(-1)
     logdet = torch.where(singular, torch.nan, 2 * pivots.log().sum(-1))
-    inv = torch.cholesky_inverse(factor)
+    inv = torch.cholesky_inverse(torch.where(singular[..., None, None], torch.eye(p).to(S), factor))
     return (inv if S.dim() == 2 else inv.permute(1, 2, 0)) * by, logdet - logs
 
 

@@ -102,11 +102,16 @@ def _join_filters(i: Elements, j: Elements) -> Elements:
 
 def _both(X: Tensor, Y: Tensor) -> Tensor:
     """(X⁻¹ + Y)⁻¹ = L (I + L'YL)⁻¹ L' with X = LL', for positive semidefinite X and Y: (T, B, n, n)."""
-    X = X.movedim((-2, -1), (0, 1))
-    L = root(X, X[:, :0])[0].movedim((0, 1), (-1, -2))
+    L = _root(X)
     factor = torch.linalg.cholesky(torch.eye(L.shape[-1]).to(L) + L.mT @ Y @ L)
     Z: Tensor = torch.linalg.solve_triangular(factor, L.mT, upper=False)
     return Z.mT @ Z
+
+
+def _root(X: Tensor) -> Tensor:
+    """L with X = LL', for positive semidefinite X: (T, B, n, n)."""
+    X = X.movedim((-2, -1), (0, 1))
+    return root(X, X[:, :0])[0].movedim((0, 1), (-1, -2))
 
 
 def smooth(model: StateSpace, m: Tensor, P: Tensor) -> Smoothed:
@@ -120,12 +125,13 @@ def smooth(model: StateSpace, m: Tensor, P: Tensor) -> Smoothed:
     shared = P.stride(1) == 0 and A.shape[1] == Q.shape[1] == 1
     B, dtype = P.shape[1], m.dtype
     P, m = P.double()[:, :1] if shared else P.double(), m.double()[..., None]
-    before, AP = P[:-1], A @ P[:-1]
-    S, AP = (X.movedim((-2, -1), (0, 1)) for X in (AP @ A.mT + Q, AP))
+    before = _root(P[:-1])
+    AU = A @ before
+    S, AP = (X.movedim((-2, -1), (0, 1)) for X in (AU @ AU.mT + Q, AU @ before.mT))
     E = solve(S, AP).movedim((0, 1), (-1, -2))
-    I_EA = torch.eye(model.n).to(P) - E @ A
-    g = I_EA @ m[:-1]
-    L = I_EA @ before @ I_EA.mT + E @ Q @ E.mT
+    g = m[:-1] - E @ A @ m[:-1]
+    left = before - E @ AU
+    L = left @ left.mT + E @ Q @ E.mT
     last = torch.zeros_like(P[:1])
     E, g, L = (torch.cat(pair).flip(0) for pair in ((E, last), (g, m[-1:]), (L, P[-1:])))
     E, g, L = (part.flip(0) for part in associative_scan(_join_smoothers, (E, g, L)))

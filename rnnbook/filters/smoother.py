@@ -205,10 +205,12 @@ def _conditionals(P: list[Tensor], A: list[Tensor], Q: list[Tensor]) -> tuple[li
 
     all_P = columns(P)
     all_A, all_Q = (X[0] if X[0].dim() == 2 and all(x is X[0] for x in X) else columns(X) for X in (A, Q))
-    AP = product(all_A, all_P)
-    J = transpose(solve(plus(product(AP, transpose(all_A)), all_Q), AP))
-    I_JA = torch.eye(len(J)).to(J)[:, :, None] - product(J, all_A)
-    P_c = congruence(I_JA, all_P) + congruence(J, all_Q)
+    # With a root of P even what rounding leaves is a sum of squares.
+    U, _ = root(all_P, all_P[:, :0])
+    AU = product(all_A, transpose(U))
+    J = transpose(solve(plus(product(AU, transpose(AU)), all_Q), product(AU, U)))
+    left = transpose(U) - product(J, AU)
+    P_c = product(left, transpose(left)) + congruence(J, all_Q)
     parts = (X.view(len(J), len(J), len(P), G) for X in (J.contiguous(), (P_c + transpose(P_c)) / 2))
     if P[0].dim() == 3:
         J_t, P_t = (list(X.unbind(2)) for X in parts)

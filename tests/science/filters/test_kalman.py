@@ -1,4 +1,4 @@
-"""The laws of the filter: conditioning, statsmodels, missing data, sharing, gradients, float32, time in parallel."""
+"""The laws of the filter: conditioning, statsmodels, missing data, sharing, gradients, float32, units."""
 
 from dataclasses import replace
 
@@ -6,35 +6,28 @@ import numpy as np
 import pytest
 import torch
 from drawn import F64, gap
-from state_space_models import conditioned, cut, data, random_model, varying_model
-from statsmodels.api import datasets
-from statsmodels.tsa.statespace.kalman_smoother import KalmanSmoother
+from state_space_models import (
+    E1,
+    GOOD,
+    MISSING,
+    NILE,
+    PUBLISHED,
+    conditioned,
+    cut,
+    data,
+    hard_models,
+    least_eigenvalues,
+    nile,
+    random_model,
+    rescaled,
+    trend,
+    varying_model,
+    with_statsmodels,
+)
 
-from rnnbook.filters import diffuse, kalman, parallel, steady
+from rnnbook.filters import diffuse, kalman, steady
 from rnnbook.filters.smoother import smooth
 from rnnbook.filters.statespace import StateSpace, autoregression, local_level
-
-MISSING = ["none", "anywhere", "together", "in groups"]
-NILE = torch.from_numpy(datasets.nile.load_pandas().data["volume"].to_numpy().astype(float).copy())[:, None, None]
-PUBLISHED = {"q": 1469.1, "r": 15099.0}  # Durbin & Koopman 2012, section 2.10
-
-
-def nile(missing):
-    y = NILE.clone()
-    if missing:
-        y[20:40] = y[60:80] = torch.nan
-    return y
-
-
-def with_statsmodels(model, y):
-    """Of one series (T, p): the results of statsmodels without its shortcut to the steady state."""
-    theirs = KalmanSmoother(k_endog=model.p, k_states=model.n, k_posdef=model.n, tolerance=0)
-    theirs["design"], theirs["obs_cov"] = model.C.numpy(), model.R.numpy()
-    theirs["transition"], theirs["state_cov"] = model.A.numpy(), model.Q.numpy()
-    theirs["selection"] = np.eye(model.n)
-    theirs.initialize_known(model.m.numpy(), model.P.numpy())
-    theirs.bind(np.ascontiguousarray(y.numpy()))
-    return theirs.smooth()
 
 
 @pytest.mark.parametrize("missing", [False, True])
@@ -233,10 +226,6 @@ def test_float32_stays_positive_definite_over_1e5_steps():
         assert ((late - true).abs() / true.abs()).max() < 1e-3
 
 
-E1 = torch.eye(1, dtype=F64)
-GOOD = {"A": E1, "C": E1, "Q": E1, "R": E1, "m": torch.zeros(1, dtype=F64), "P": E1}
-
-
 @pytest.mark.parametrize(
     ("y", "mask", "error", "words"),
     [
@@ -264,3 +253,74 @@ def test_a_singular_innovation_is_named_with_its_step():
     model = StateSpace(**(GOOD | {"Q": 0 * E1, "R": 0 * E1}))
     with pytest.raises(ValueError, match="S_t = C P C' \\+ R is not positive definite at t=2"):
         kalman.filter(model, torch.zeros(5, 2, 1, dtype=F64))
+
+
+@pytest.mark.parametrize("missing", MISSING)
+@pytest.mark.parametrize("kind", ["constant", "varying"])
+def test_many_series_are_filtered_as_one_in_fifteen_lines(kind, missing):
+    T, n, p = 20, 3, 2
+    model = random_model(n, p) if kind == "constant" else varying_model(n, p, T, 1)
+    y = data(T, 1, p, missing)
+    m, P, log_p = kalman.filter_one(model, y[:, 0])
+    found = kalman.filter(model, y)
+    assert gap(found.m[:, 0], m) < 1e-11
+    assert gap(found.P[:, 0], P) < 1e-11
+    assert abs(found.log_likelihood[0] - log_p) < 1e-10
+
+
+def test_what_is_asked_for_again_is_kept():
+    found = kalman.filter(random_model(2, 1), data(30, 2, 1, "anywhere"))
+    for name in ("P", "K", "S_inv", "m_pred", "P_pred"):
+        assert getattr(found, name) is getattr(found, name), name
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, F64])
+@pytest.mark.parametrize("size", [1e-30, 1e-10, 1e15, 1e30])
+def test_variances_of_any_size_are_filtered(dtype, size):
+    eye = torch.eye(2, dtype=dtype)
+    model = StateSpace(eye, eye, size * eye, size * eye, torch.zeros(2, dtype=dtype), size * eye)
+    found = kalman.filter(model, torch.full((1, 1, 2), 4.0, dtype=dtype))
+    assert torch.equal(found.m, torch.full((1, 1, 2), 2.0, dtype=dtype))
+    assert torch.allclose(found.P / size, eye / 2, rtol=1e-6)
+
+
+@pytest.mark.parametrize("value", [torch.inf, -torch.inf])
+def test_an_infinite_measurement_is_refused_with_its_place(value):
+    y = data(5, 2, 2)
+    y[3, 1, 0] = value
+    with pytest.raises(ValueError, match=r"y must be finite, or NaN where it is missing, got -?inf .*= \(3, 1, 0\)"):
+        kalman.filter(random_model(2, 2), y)
+    with pytest.raises(ValueError, match=r"at \(t, b, i\) = \(3, 0, 0\)"):
+        kalman.filter_one(random_model(2, 2), y[:, 1])
+    mask = torch.ones(5, 2, dtype=torch.bool)
+    mask[3, 1] = False
+    assert kalman.filter(random_model(2, 2), y, mask).m.isfinite().all()
+
+
+@pytest.mark.parametrize(("dtype", "least"), [(F64, -1e-9), (torch.float32, -1e-4)])
+@pytest.mark.parametrize(("n", "p"), [(2, 1), (3, 1), (4, 2)])
+def test_no_variance_is_negative_whatever_the_prior(n, p, dtype, least):
+    model, y = hard_models(n + p, 400, n, p, dtype)
+    assert least_eigenvalues(kalman.filter(model, y).P).min() > least
+
+
+def test_float32_is_float64_rounded():
+    y = data(40, 2, 1, "anywhere")
+    for P in (1.0, 1e4, 1e8):
+        exact, found = (kalman.filter(trend(1.0, 0.01, P, dtype), y.to(dtype)) for dtype in (F64, torch.float32))
+        assert ((found.P / exact.P).log().abs()[5:, :, 0, 0]).max() < 1e-6
+        assert gap(found.m.double()[5:], exact.m[5:]) < 1e-5
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_units_do_not_matter(seed):
+    model, y = random_model(3, 2, seed), data(40, 3, 2, "anywhere", seed)
+    plain, draw = kalman.filter(model, y), torch.Generator().manual_seed(seed)
+    for base, within in ((10.0, 1e-9), (2.0, 1e-15)):
+        D, E = (base ** torch.randint(-6, 7, (k,), generator=draw).to(F64) for k in (3, 2))
+        found = kalman.filter(*rescaled(model, y, D, E))
+        sd = plain.P.diagonal(dim1=-2, dim2=-1).sqrt()
+        assert ((found.m / D - plain.m).abs() / sd).max() <= within
+        assert ((found.P / D[:, None] / D - plain.P).abs() / sd[..., None] / sd[..., None, :]).max() <= within
+        change = (~y.isnan()).to(F64).sum(0) @ E.log()
+        assert gap(found.log_likelihood + change, plain.log_likelihood) < 1e-8

@@ -6,11 +6,25 @@ import numpy as np
 import pytest
 import torch
 from drawn import F64, gap
-from state_space_models import conditioned, data, random_model, varying_model
-from statsmodels.tsa.statespace.kalman_smoother import KalmanSmoother
-from test_kalman import MISSING, NILE, PUBLISHED, nile, with_statsmodels
+from hypothesis import given, settings
+from hypothesis import strategies as some
+from state_space_models import (
+    MISSING,
+    PUBLISHED,
+    conditioned,
+    data,
+    exactly,
+    hard_models,
+    least_eigenvalues,
+    nile,
+    random_model,
+    rescaled,
+    trend,
+    varying_model,
+    with_statsmodels,
+)
 
-from rnnbook.filters import diffuse, kalman, parallel
+from rnnbook.filters import kalman, parallel
 from rnnbook.filters.smoother import rts, smooth, two_filter
 from rnnbook.filters.statespace import StateSpace, local_level
 
@@ -134,3 +148,133 @@ def test_rounding_does_not_grow_where_the_state_does():
         assert gap(found.P, wanted.P) < 1e-9 * size
         assert gap(found.lag, wanted.lag) < 1e-9 * size
         assert gap(joined.P, wanted.P) < 1e-9 * size
+
+
+def in_parallel(model, y):
+    return parallel.smooth(model, *parallel.filter(model, y))
+
+
+def distance(found, m, P):
+    """Of means and covariances, in units of the standard deviations of P: (T, n, n)."""
+    sd = P.diagonal(dim1=-2, dim2=-1).sqrt()
+    return max(((found.m[:, 0] - m).abs() / sd).max(), ((found.P[:, 0] - P).abs() / sd[..., None] / sd[:, None]).max())
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    some.floats(0, 10),
+    some.integers(0, 3),
+    some.floats(-3, 1),
+    some.floats(0.1, 3),
+    some.integers(0, 1000),
+    some.booleans(),
+)
+def test_all_forms_condition_exactly_however_large_the_prior(prior, silent, kick, step, seed, many):
+    """In exact fractions; a prior 10^k times the noise may cost k digits, and not 2k."""
+    model, y = trend(step, 10**kick, 10**prior), data(7, 1, 1, seed=seed)
+    y[:silent] = torch.nan
+    m, P = exactly(model, y[:, 0, 0])
+    if many:  # each with a covariance of its own
+        y = y.repeat(1, 3, 1)
+        y[5, 1:] = y[4, 2] = torch.nan
+    found = kalman.filter(model, y)
+    within = 1e-9 + 1e-13 * 10**prior
+    for smoothed in (smooth(found), rts(found), two_filter(found, y), in_parallel(model, y)):
+        assert distance(smoothed, m, P) < within
+
+
+@pytest.mark.parametrize("dtype", [F64, torch.float32])
+@pytest.mark.parametrize(("n", "p"), [(1, 1), (2, 1), (3, 1), (3, 2), (4, 2)])
+def test_smoothed_covariances_are_positive_semidefinite_and_below_the_filters(n, p, dtype):
+    """1000 models each, with priors up to 1e12, singular Q and P among them, gaps anywhere and at the start."""
+    model, y = hard_models(10 * n + p, 1000, n, p, dtype)
+    found = kalman.filter(model, y)
+    least = -1e-8 if dtype == F64 else -1e-4
+    for smoothed in (smooth(found, lag=True), two_filter(found, y), in_parallel(model, y)):
+        assert least_eigenvalues(smoothed.P).min() > least
+        size = found.P.diagonal(dim1=-2, dim2=-1).double()
+        assert (smoothed.P.diagonal(dim1=-2, dim2=-1) - size <= 1e-4 * size + 1e-30).all()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_one_series_is_smoothed_as_among_many(seed):
+    """Alone and among many the covariances take different ways."""
+    model, y = random_model(3, 1, seed), data(50, 20, 1, "anywhere", seed)
+    model = replace(model, P=10 ** (3.0 * seed) * model.P)
+    many = smooth(kalman.filter(model, y), lag=True)
+    for b in (0, 7):
+        one = smooth(kalman.filter(model, y[:, b : b + 1]), lag=True)
+        for name in ("m", "P", "lag"):
+            assert gap(getattr(many, name)[:, b], getattr(one, name)[:, 0]) < 1e-8, name
+
+
+def test_float32_is_float64_rounded():
+    y = data(40, 3, 1, "anywhere")
+    for P in (1.0, 1e4, 1e8):
+        exact, found = (kalman.filter(trend(1.0, 0.01, P, dtype), y.to(dtype)) for dtype in (F64, torch.float32))
+        for run in (smooth, rts, lambda found: two_filter(found, y.to(found.m.dtype))):
+            assert ((run(found).P - run(exact).P).abs() / run(exact).P[..., :1, :1]).max() < 1e-5
+            assert gap(run(found).m.double(), run(exact).m) < 1e-4
+
+
+def forms(model, y):
+    found = kalman.filter(model, y)
+    return smooth(found, lag=True), rts(found), two_filter(found, y), in_parallel(model, y)
+
+
+@pytest.mark.parametrize("missing", ["none", "anywhere"])
+@pytest.mark.parametrize("seed", range(3))
+def test_units_do_not_matter(seed, missing):
+    model, y = random_model(3, 2, seed), data(30, 3, 2, missing, seed)
+    draw = torch.Generator().manual_seed(seed)
+    for base, within in ((10.0, 1e-9), (2.0, 1e-12)):
+        D, E = (base ** torch.randint(-6, 7, (k,), generator=draw).to(F64) for k in (3, 2))
+        for plain, found in zip(forms(model, y), forms(*rescaled(model, y, D, E)), strict=True):
+            sd = plain.P.diagonal(dim1=-2, dim2=-1).sqrt()
+            assert ((found.m / D - plain.m).abs() / sd).max() < within
+            assert ((found.P / D[:, None] / D - plain.P).abs() / sd[..., None] / sd[..., None, :]).max() < within
+
+
+def test_two_filters_need_the_series_that_was_filtered():
+    model, y = random_model(2, 2), data(9, 2, 2, "anywhere")
+    found = kalman.filter(model, y)
+    other, missed = y.clone(), y.clone()
+    t, b, i = (~y.isnan()).nonzero()[5].tolist()
+    other[t, b, i] += 1e-3
+    missed[t, b, i] = torch.nan
+    for wrong, words in (
+        (y + 100, "y must be the one that was filtered, got another at"),
+        (other, rf"y must be the one that was filtered, got another at .* = \({t}, {b}, {i}\)"),
+        (y[:1], r"y must be the one that was filtered, of T, B = \(9, 2\), got \(1, 2\)"),
+        (missed, rf"y and mask must miss what they missed when filtered, got another at .* = \({t}, {b}, {i}\)"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            two_filter(found, wrong)
+    with pytest.raises(ValueError, match="y must be finite"):
+        two_filter(found, y.masked_fill(~y.isnan(), torch.inf))
+
+
+def test_noise_that_is_singular_up_to_rounding_is_named():
+    R = torch.tensor([[1.0, 0.1], [0.1, 0.01]], dtype=F64)
+    for scale in (1.0, 1e-6):
+        E = torch.tensor([1.0, scale], dtype=F64)
+        model = replace(random_model(2, 2), R=E[:, None] * R * E)
+        y = data(30, 1, 2)
+        with pytest.raises(ValueError, match="R must be positive definite, got a singular matrix at t=1: use smooth"):
+            two_filter(kalman.filter(model, y), y)
+    fine = replace(random_model(2, 2), R=torch.diag(torch.tensor([1e12, 1e-12], dtype=F64)))
+    assert two_filter(kalman.filter(fine, y), y).P.isfinite().all()
+
+
+def test_a_singular_prediction_is_named_by_rts_and_taken_by_the_others():
+    model = random_model(3, 1)
+    model = replace(model, Q=torch.diag(torch.tensor([1.0, 0.0, 0.0], dtype=F64)), P=torch.zeros(3, 3, dtype=F64))
+    y = data(7, 1, 1)
+    found = kalman.filter(model, y)
+    with pytest.raises(ValueError, match=r"A P A' .* must be positive definite, got a singular matrix at t=2"):
+        rts(found)
+    m, P, lag, _ = conditioned(model, y[:, 0], 0)
+    assert gap(smooth(found, lag=True).lag[:, 0], lag) < 1e-10
+    for smoothed in (smooth(found), two_filter(found, y)):
+        assert gap(smoothed.m[:, 0], m) < 1e-10
+        assert gap(smoothed.P[:, 0], P) < 1e-10
