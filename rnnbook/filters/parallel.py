@@ -118,6 +118,7 @@ def smooth(model: StateSpace, m: Tensor, P: Tensor) -> Smoothed:
     """`smoother.smooth` by a scan over time, backwards, from the filter's m: (T, B, n) and P: (T, B, n, n).
 
     An element (E, g, L) says that the state at its start, given the one after its end, is N(E s + g, L).
+    A P rounded to float32 has lost what is 1e-7 of it: where the prior is that far above the noise, use float64.
     Source: Särkkä & García-Fernández 2021, Temporal parallelization of Bayesian smoothers.
     """
     T = len(m)

@@ -185,7 +185,12 @@ def _by_conditioning(filtered: Filtered, left: int, means: Steps, covariances: S
             t = stop - 1
             while t >= start:
                 lag = None if lags is None else product(P_s, transpose(J))
-                before, P_s = P_s, predicted(J, P_s, P_c)
+                before = P_s
+                if P_s.dim() == 3:
+                    JU = product(J, transpose(root(P_s, P_s[:, :0])[0]))
+                    P_s = P_c + product(JU, transpose(JU))
+                else:
+                    P_s = predicted(J, P_s, P_c)
                 # Between equal gains changes shrink as in the filter, which settled there: the rest of the run
                 # repeats this step. Its gradient has more to gather.
                 settled = P_s.dim() == 2 and (stop - t) % 4 == 0 and not keeps_gradient and is_rounding(P_s, before)
