@@ -6,6 +6,7 @@ stay away, an explorable is its still picture. No script runs.
 """
 
 import html
+import io
 import re
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pypdf import PdfReader
 
 from booktools import ROOT
 from booktools.browser import CHROMIUM, chromium
@@ -155,23 +157,10 @@ def footer(page: str) -> str:
 
 
 def destinations(pdf: bytes) -> dict[str, int]:
-    """The page, from 1, of every anchor that a link of the document leads to, as Chromium writes it down."""
-    objects = dict(re.findall(rb"^(\d+) 0 obj\r?\n?(.*?)^endobj", pdf, re.S | re.M))
-    order: dict[bytes, int] = {}
-
-    def walk(number: bytes) -> None:
-        kids = re.search(rb"/Kids\s*\[(.*?)\]", objects[number], re.S)
-        for kid in re.findall(rb"(\d+) 0 R", kids[1]) if kids else []:
-            walk(kid)
-        if not kids:
-            order[number] = len(order) + 1
-
-    root = re.search(rb"/Type\s*/Catalog.*?/Pages (\d+) 0 R", pdf, re.S)
-    if root is None:
-        raise ValueError("this is no PDF of Chromium: no catalogue with pages")
-    walk(root[1])
-    found = re.findall(rb"/([^\s/<>\[\]()]+) \[(\d+) 0 R /XYZ", pdf)
-    return {re.sub(r"#(..)", lambda code: chr(int(code[1], 16)), name.decode()): order[page] for name, page in found}
+    """The page, from 1, of every anchor that a link of the document leads to."""
+    reader = PdfReader(io.BytesIO(pdf))
+    pages = {name: reader.get_destination_page_number(place) for name, place in reader.named_destinations.items()}
+    return {name.removeprefix("/"): page + 1 for name, page in pages.items() if page is not None}
 
 
 def printed(browser: Any, text: str) -> bytes:

@@ -43,6 +43,7 @@ def test_every_page_is_light_and_asks_nobody(visits: dict[str, audit.Visit]) -> 
     """All that a browser fetches by the time a page is read to its end, compressed."""
     for name, visit in visits.items():
         assert visit.size <= audit.BUDGET["bytes"], f"{name}: {visit.size:,} bytes, {visit.requests}"
+        assert len(visit.requests) <= audit.BUDGET["requests"], f"{name}: {visit.requests}"
         assert visit.size > len(gzip.compress(b"x")), name
         assert visit.foreign == [], name
         assert visit.said == [], name
@@ -202,11 +203,13 @@ def test_icons_are_there(site: Path, browser: Any) -> None:
     assert {ord(letter) for letter in asked} <= glyphs
 
 
-def test_explorables_and_drawings_share_script_and_style(parsed: dict[str, Page]) -> None:
+def test_explorables_and_drawings_share_script_and_style(site: Path, parsed: dict[str, Page]) -> None:
     for name in expected_pages():
         text = parsed[name].path.read_text("utf8")
         parts = re.findall(r'<(?:script|style) class="explorer-(?:script|style)">(.*?)</(?:script|style)>', text, re.S)
-        assert len(gzip.compress("".join(parts).encode())) <= 6.25 * 1024, name
+        boxes = [(site / "_static" / name).read_bytes() for name in ("answers.js", "answers.css")]  # within the bundles
+        size = len(gzip.compress("".join(parts).encode())) + sum(len(gzip.compress(part)) for part in boxes)
+        assert size <= audit.BUDGET["interactive"], name
         if 'class="explorer' in text or 'class="drawing' in text:
             assert len(parts) == 1 + ("explorer-script" in text), name
 
@@ -442,14 +445,42 @@ def test_the_same_site_makes_the_same_archive(site: Path, tmp_path: Path) -> Non
     assert first == second
 
 
+def test_figures_that_move_are_light(parsed: dict[str, Page]) -> None:
+    """Each by itself, with its picture; all of a page together, compressed."""
+    seen = 0
+    for name in expected_pages():
+        text = parsed[name].path.read_text("utf8")
+        figures = re.findall(
+            r'<div class="explorer[ "].*?<script type="application/json">[^<]*</script></div>', text, re.S
+        )
+        assert len(figures) == len(re.findall(r'class="explorer[ "]', text)), name
+        for figure in figures:
+            assert "<svg" in figure, name
+            assert len(figure.encode()) <= audit.BUDGET["figure"], name
+        assert len(gzip.compress("".join(figures).encode())) <= audit.BUDGET["figures"], name
+        seen += len(figures)
+    assert seen
+
+
+def test_the_audit_finds_a_page_by_its_short_name() -> None:
+    known = ["chapters/bptt.html", "chapters/lstm.html", "index.html", "search.html"]
+    for name in ("lstm", "chapters/lstm", "chapters/lstm.html"):
+        assert audit.page_named(name, known) == "chapters/lstm.html"
+    assert audit.page_named("index", known) == "index.html"
+    with pytest.raises(ValueError, match="there is no page 'chapters/ltsm'; the nearest is 'lstm'"):
+        audit.page_named("chapters/ltsm", known)
+
+
 def test_the_audit_notices_what_is_over_budget() -> None:
-    bad = audit.Visit(size=400_000, foreign=["https://elsewhere"], said=["boom"], violations=["label (1)"])
+    bad = audit.Visit(
+        requests=["x"] * 16, size=400_000, foreign=["https://elsewhere"], said=["boom"], violations=["label (1)"]
+    )
     scores = {"performance": 94, "accessibility": 100, "best-practices": 100, "seo": 100}
-    assert len(list(audit.over_budget(bad, scores))) == 5
+    assert len(list(audit.over_budget(bad, scores))) == 6
     assert list(audit.over_budget(audit.Visit(size=1), None)) == []
-    late = audit.Visit(size=1, usable=2.6)
+    late = audit.Visit(size=1, usable=audit.BUDGET["usable"] + 0.1)
     assert len(list(audit.over_budget(late, None))) == 1
-    assert list(audit.over_budget(audit.Visit(size=1, usable=2.4), None)) == []
+    assert list(audit.over_budget(audit.Visit(size=1, usable=audit.BUDGET["usable"] - 0.1), None)) == []
 
 
 def test_a_slow_phone_is_slow(site: Path, browser: Any) -> None:
