@@ -90,6 +90,8 @@ class References:
     def link(self, role: str, target: str, title: str | None) -> str:
         """`{role}`target`` as a Markdown link to the site."""
         if role == "eq":
+            if target not in self.env.get_domain("math").equations:
+                raise PlainError(f"no formula of the book is labelled {target!r}")
             doc, _ = self.env.get_domain("math").equations[target]
             anchor = nodes.make_id(f"equation-{target}")
             return f"[({self.equation_number(target)})]({self.address(doc, anchor)})"
@@ -104,6 +106,8 @@ class References:
         raise PlainError(f"the role {{{role}}} has no plain form; chapters use eq, ref, numref, cite and doc")
 
     def cited(self, key: str) -> str:
+        if key not in self.citations.bibdata.data.entries:
+            raise PlainError(f"references.bib has no entry {key!r}")
         entry = self.citations.bibdata.data.entries[key]
         people = entry.persons.get("author") or entry.persons["editor"]
         names = [" ".join(person.last_names) for person in people]

@@ -74,12 +74,14 @@ def says(python: Path, code: str, folder: Path) -> str:
 
 
 def imports(lang: str) -> list[str]:
-    """Every import of every notebook, once."""
+    """Every import of every notebook, once; without those that a notebook only tries."""
     found: dict[str, None] = {}
     for path in sorted((BRANCH / lang).glob("*.ipynb")):
         cells = [cell.source for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"][1:]
-        for node in ast.walk(ast.parse("\n".join(cells))):
-            if isinstance(node, ast.Import | ast.ImportFrom):
+        nodes = list(ast.walk(ast.parse("\n".join(cells))))
+        tried = [step for node in nodes if isinstance(node, ast.Try) for step in node.body]
+        for node in nodes:
+            if isinstance(node, ast.Import | ast.ImportFrom) and node not in tried:
                 found[ast.unparse(node)] = None
     return list(found)
 

@@ -168,7 +168,7 @@ def references(tmp_path: Path) -> References:
     domains = {
         "std": SimpleNamespace(labels={"fig:x": ("chapters/a", "fig-x", "")}),
         "math": SimpleNamespace(equations={"eq:x": ("chapters/a", 2)}),
-        "cite": None,
+        "cite": SimpleNamespace(bibdata=SimpleNamespace(data=SimpleNamespace(entries={}))),
     }
     numbers = {"displaymath": {"equation-eq-x": (1, 2)}, "figure": {"fig-x": (1, 3)}, "exercise": {"a-1": (1, 4)}}
     env = SimpleNamespace(
@@ -253,6 +253,15 @@ def test_titles_may_hold_references(references: References) -> None:
     assert f"**Why {EQUATION}**" in in_english(":::{admonition} Why {eq}`eq:x`\nSo.\n:::", references)
     exercise = ":::{exercise} On {eq}`eq:x`\n:label: a-1\n\nShow it.\n:::"
     assert f"**Exercise 1.4 · On {EQUATION}**" in in_english(exercise, references)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("See {eq}`eq:none`.", "no formula of the book is labelled 'eq:none'"), ("{cite}`no1900`", "no entry 'no1900'")],
+)
+def test_what_is_not_there_is_named(references: References, text: str, said: str) -> None:
+    with pytest.raises(PlainError, match=said):
+        in_english(text, references)
 
 
 CAPTIONS = [
