@@ -99,8 +99,10 @@ def _kept(app: Sphinx, docname: str) -> Path:
 
 
 def index(book: list[tuple[str, list[Section]]], terms: list[glossary.Term], lang: str) -> dict[str, Any]:
-    """What the script reads: pages as [address, title], sections as [page, anchor, title, text], and the names of
-    what a section defines as [section, names, sentence]."""
+    """What the script reads.
+
+    Pages as [address, title], sections as [page, anchor, title, text], terms as [section, names, what it is].
+    """
     pages = [(address, found[0][1]) for address, found in book]
     all_sections = [(page, *section) for page, (_, found) in enumerate(book) for section in found]
     # A label names a section; `ch:forward` names a page, whose sections have the addresses of its own.
@@ -108,7 +110,10 @@ def index(book: list[tuple[str, list[Section]]], terms: list[glossary.Term], lan
     for number, (page, anchor, _, _) in enumerate(all_sections):
         if not anchor:
             numbers["ch-" + Path(pages[page][0]).stem] = number
-    names = [(numbers[nodes.make_id(term.where)], term.names(lang), term.says[lang]) for term in terms]
+    names = [
+        (numbers[nodes.make_id(term.where)], term.names(lang), term.word[lang] + WORDS[lang]["colon"] + term.says[lang])
+        for term in terms
+    ]
     letters = set("".join(text for section in all_sections for text in section[2:]))
     letters |= set("".join(name for _, all_names, _ in names for name in all_names))
     return {

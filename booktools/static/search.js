@@ -6,7 +6,7 @@ const search = (() => {
   const TOKEN = /\p{Script=Han}|(?:(?!\p{Script=Han})[\p{L}\p{N}\p{M}])+/gu;
   const HAN = /\p{Script=Han}/u;
   const TITLE = 3, NAME = 6, CHAPTER = 1.5; // weights of what is no text: the title, a term defined here, the chapter's title
-  const simplified = new Map(traditional.map(([from, to]) => [from, to]));
+  const simplified = new Map(traditional.map(([from, to]) => [from, to])); // each a string of two;
 
   // English endings, as far as they tell nothing: gates, gated → gat; vanishing → vanish.
   function stem(word) {
@@ -62,10 +62,10 @@ const search = (() => {
     keys.push(key(text));
     sizes.push(keys[number].length);
   });
-  for (const [number, all, sentence] of names) {
+  for (const [number, all, meaning] of names) {
     for (const name of all) {
       add(name, number, NAME / all.length);
-      called[number].push({ key: key(name), name: all[0], sentence });
+      called[number].push({ key: key(name), meaning });
     }
   }
   const average = sizes.reduce((sum, size) => sum + size, 0) / sizes.length;
@@ -112,7 +112,7 @@ const search = (() => {
       const exact = called[number].find((one) => one.key === phrase);
       const inside = called[number].some((one) => one.key.includes(phrase));
       const score = (sum / total) * part * part + (exact ? 2 : inside ? 0.5 : 0) + (keys[number].includes(phrase) ? 0.25 : 0);
-      return { number, score, whole: part > 0.999, name: exact?.name, sentence: exact?.sentence };
+      return { number, score, whole: part > 0.999, meaning: exact?.meaning };
     });
     found.sort((a, b) => b.score - a.score || a.number - b.number);
     const whole = found.filter((one) => one.whole);
@@ -156,11 +156,11 @@ if (typeof document !== "undefined") document.addEventListener("DOMContentLoaded
   const list = document.querySelector("#search-results ol"), told = document.querySelector("#search-results [role=status]");
   const add = (parent, name, text) => parent.appendChild(Object.assign(document.createElement(name), { textContent: text }));
 
-  function show({ number, name, sentence }, query) {
+  function show({ number, meaning }, query) {
     const [page, anchor, title, text] = SEARCH.sections[number], [address, chapter] = SEARCH.pages[page];
     const item = add(list, "li", "");
     add(item, "a", title === chapter ? title : `${chapter} › ${title}`).href = address + (anchor && "#" + anchor);
-    if (name) add(item, "p", `${name}${told.dataset.colon}${sentence}`).className = "meaning";
+    if (meaning) add(item, "p", meaning);
     const context = add(item, "p", "");
     context.className = "context";
     for (const [piece, hit] of search.excerpt(text, query)) add(context, hit ? "mark" : "span", piece);

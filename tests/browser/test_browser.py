@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import quickjs
 from built import AT_REST
+
+from booktools.weight import by_itself
 
 PAGES = ("index.html", "chapters/forward.html", "chapters/glossary.html", "search.html")
 
@@ -152,59 +155,189 @@ def test_a_page_that_is_loaded_again_shows_the_same_place(page: Any, root: str) 
 
 
 @pytest.mark.parametrize(
-    ("edition", "query"),
-    [("zh/", "激活函数"), ("zh/", "函数"), ("zh/", "门"), ("zh/", "softmax"), ("", "activation"), ("", "hidden state")],
+    ("edition", "query", "first"),
+    [
+        ("", "forget gate", "lstm.html#sec-lstm-step"),
+        ("", "Kalman filter", "smoothing.html#sec-smoothing-filter"),
+        ("", "spectral radius", "flow.html#sec-flow-radius"),
+        ("", "time constants", "timescale.html#sec-timescale-seconds"),
+        ("", "glossary", "glossary.html"),
+        ("", "RTS", "smoothing.html#sec-smoothing-backwards"),
+        ("", "Binder", "index.html#sec-index-use"),
+        ("", "隐层", "forward.html#sec-forward-weights"),
+        ("zh/", "遗忘门", "lstm.html#sec-lstm-step"),
+        ("zh/", "卡爾曼濾波器", "smoothing.html#sec-smoothing-filter"),
+        ("zh/", "谱半径", "flow.html#sec-flow-radius"),
+        ("zh/", "时间常数", "timescale.html#sec-timescale-seconds"),
+        ("zh/", "forget gate", "lstm.html#sec-lstm-step"),
+    ],
 )
-def test_the_search_finds_the_chapter(page: Any, root: str, edition: str, query: str) -> None:
+def test_the_search_leads_to_the_section(page: Any, root: str, edition: str, query: str, first: str) -> None:
     page.goto(f"{root}{edition}search.html?q={query}")
-    page.wait_for_selector(f"#search-results li a[href*='{'notation' if query == '门' else 'forward'}.html']")
+    link = page.locator("#search-results li a").first
+    assert link.get_attribute("href").split("/")[-1] == first
+    assert page.locator("#search-results [role=status]").inner_text()
+    link.click()
+    page.wait_for_url(re.compile(re.escape(root + edition) + f".*{re.escape(first)}$"))
+    if "#" in first:
+        page.evaluate(AT_REST)
+        assert 0 <= page.locator(f"#{first.split('#')[1]}").bounding_box()["y"] < 200
     assert page.complaints == []
+
+
+def test_the_search_answers_while_one_types(page: Any, root: str) -> None:
+    """By keyboard alone; the address keeps the question, so that it can be sent on and come back to."""
+    page.goto(f"{root}search.html")
+    results, told = page.locator("#search-results li"), page.locator("#search-results [role=status]")
+    assert results.count() == 0
+    assert told.inner_text() == ""
+    page.keyboard.type("forget gate")
+    page.wait_for_function("location.search === '?q=forget+gate'")
+    summary = " ".join(results.first.locator(".context").inner_text().split())
+    assert "forget gate" in summary
+    assert results.first.locator("mark").count() >= 2
+    assert re.search(r"\d+", told.inner_text())
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.closest('#search-results li') !== null")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile("lstm.html#sec-lstm-step$"))
+    page.go_back()
+    page.wait_for_url(re.compile(r"\?q=forget\+gate$"))
+    assert results.count() > 1
+    page.locator(".bd-search-container input").fill("<b>constructor</b> __proto__")
+    page.wait_for_function("document.querySelectorAll('#search-results li').length === 0")
+    assert told.inner_text()
+    assert page.complaints == []
+
+
+ASKED = """(words) => {
+  let seed = 1;
+  const chance = (n) => (seed = (48271 * seed) % 2147483647) % n;
+  const some = () => words[chance(words.length)];
+  const kinds = [
+    () => some(), () => some() + " " + some() + " " + some(), () => some().slice(0, 1 + chance(4)),
+    () => String.fromCodePoint(...Array.from({ length: 1 + chance(8) }, () => chance(0x10ffff))),
+    () => String.fromCharCode(...Array.from({ length: 1 + chance(8) }, () => chance(0x3000))),
+    () => String.fromCharCode(...Array.from({ length: 1 + chance(8) }, () => 0x4e00 + chance(0x5000))),
+  ];
+  let answered = 0;
+  for (let n = 0; n < 10000; n++) {
+    const query = kinds[n % kinds.length]();
+    const { found, whole } = search.find(query);
+    if (whole > found.length) throw new Error(query);
+    if (found.length) search.excerpt(SEARCH.sections[found[0].number][3], query);
+    answered += whole > 0;
+  }
+  return answered;
+}"""
 
 
 @pytest.mark.parametrize("edition", ["", "zh/"])
-def test_the_search_finds_the_home_page(page: Any, root: str, edition: str) -> None:
-    page.goto(f"{root}{edition}search.html?q=Binder")
-    page.locator("#search-results li a[href*='index.html']").click()
-    page.wait_for_url(re.compile(f"{re.escape(root + edition)}index.html"))
-    assert page.locator(".bd-article h1").count() == 1
+def test_ten_thousand_questions_break_nothing(page: Any, root: str, edition: str) -> None:
+    page.goto(f"{root}{edition}search.html")
+    words = page.evaluate("SEARCH.sections.flatMap((section) => section[3].split(/[\\s，。；：]+/).slice(0, 40))")
+    inherited = page.evaluate("Object.getOwnPropertyNames(Object.prototype)")
+    assert page.evaluate(ASKED, [*words, *inherited]) > 2000
     assert page.complaints == []
 
 
-@pytest.mark.parametrize(
-    ("edition", "query", "first"),
-    [
-        ("", "forget gate", "lstm"),
-        ("", "Kalman", "smoothing"),
-        ("", "spectral radius", "flow"),
-        ("zh/", "遗忘门", "lstm"),
-        ("zh/", "卡尔曼", "smoothing"),
-        ("zh/", "谱半径", "flow"),
-        ("zh/", "时间常数", "timescale"),
-    ],
+THROWS = """Object.defineProperty(window, "localStorage", {
+  get() { throw new DOMException("denied", "SecurityError"); }, configurable: true });"""
+FULL = """for (const name of ["setItem", "removeItem"])
+  Storage.prototype[name] = () => { throw new DOMException("full", "QuotaExceededError"); };"""
+KEYS = re.compile(r"""localStorage\.(?:getItem|setItem)\(\s*"([\w-]+)"|localStorage\.(?!\w+Item)(\w+)""")
+NONSENSE = (
+    "",
+    "{",
+    "null",
+    "7",
+    "[]",
+    '"x"',
+    '{"far":null}',
+    '{"far":{"chapters/forward":"x"},"page":{},"place":7}',
+    "门",
 )
-def test_the_page_that_says_most_of_it_comes_first(page: Any, root: str, edition: str, query: str, first: str) -> None:
-    page.goto(f"{root}{edition}search.html?q={query}")
-    found = page.locator("#search-results li a").first.get_attribute("href")
-    assert found.split("/")[-1].startswith(f"{first}.html")
 
 
-@pytest.mark.parametrize(
-    ("query", "first", "begins"),
-    [
-        ("time constant", "timescale", "7. Time constants"),  # three titles have one of the words, one has both
-        ("glossary", "glossary", "Glossary One idea"),  # no page has the stem, glossari
-        ("RTS", "smoothing", "..."),  # its stem, rt, is in many words
-    ],
-)
-def test_the_best_page_comes_first_in_its_own_words(page: Any, root: str, query: str, first: str, begins: str) -> None:
-    page.goto(f"{root}search.html?q={query}")
-    result = page.locator("#search-results li").first
-    assert result.locator("a").get_attribute("href").startswith(f"chapters/{first}.html")
-    if root.startswith("http"):  # from disk a browser may not fetch a page for its summary
-        result.locator("p.context .highlighted").first.wait_for()
-        summary = " ".join(result.locator("p.context").inner_text().split())
-        assert summary.startswith(begins), summary
-        assert "Report an error" not in summary
+def works(page: Any) -> None:
+    """What the scripts of a page do: its colours, menus, buttons, figures, and none of them complains."""
+    page.locator(".theme-switch-button:visible").first.click()
+    assert page.evaluate("document.documentElement.dataset.theme") in ("light", "dark")
+    page.locator(".dropdown-launch > button").click()
+    assert page.locator(".dropdown-launch > ul").is_visible()
+    assert page.locator("button.copybtn").count() > 0
+    page.locator(".formula").first.hover()
+    assert page.locator(".copy-formula").count() == 1
+    slider = page.locator(".explorer input[type=range]").first
+    slider.focus()
+    before = page.locator(".explorer [role=status]").first.text_content()
+    slider.evaluate("one => { one.value = one.value === '0' ? 1 : 0; one.dispatchEvent(new Event('input')); }")
+    assert page.locator(".explorer [role=status]").first.text_content() != before
+
+
+@pytest.mark.parametrize("trouble", [THROWS, FULL], ids=["throws", "full"])
+def test_nothing_needs_to_be_kept(page: Any, root: str, trouble: str) -> None:
+    page.add_init_script(trouble)
+    page.goto(f"{root}chapters/gru.html")
+    works(page)
+    page.goto(f"{root}index.html")
+    page.goto(f"{root}search.html?q=gate")
+    assert page.locator("#search-results li").count() > 3
+    assert page.complaints == []
+
+
+def test_a_sandboxed_frame_keeps_nothing_and_works(page: Any, root: str) -> None:
+    page.goto(f"{root}index.html")
+    page.evaluate("document.body.innerHTML = '<iframe sandbox=allow-scripts width=1200 height=700></iframe>'")
+    page.evaluate("address => (document.querySelector('iframe').src = address)", f"{root}chapters/gru.html")
+    frame = page.frame_locator("iframe")
+    frame.locator(".prev-next-footer").wait_for(state="attached")
+    frame.locator(".dropdown-launch > button").click()
+    assert frame.locator(".dropdown-launch > ul").is_visible()
+    assert frame.locator("button.copybtn").count() > 0
+    assert [said for said in page.complaints if "sandbox" not in said] == []
+
+
+def test_nonsense_that_was_kept_is_passed_over(page: Any, root: str, site: Path) -> None:
+    """For every name under which the site keeps anything, the explorables of a page included."""
+    scripts = (site / "_static" / "site.js").read_text("utf8") + (site / "chapters" / "gru.html").read_text("utf8")
+    keys = {name for found in KEYS.findall(scripts) for name in found if name} | {"mode", "theme"}
+    assert {"reading", "mode", "theme"} <= keys
+    page.goto(f"{root}chapters/gru.html")
+    for nonsense in NONSENSE:
+        page.evaluate(
+            "([keys, text]) => keys.forEach((key) => localStorage.setItem(key, text))", [sorted(keys), nonsense]
+        )
+        page.goto(f"{root}index.html")
+        assert page.evaluate("document.documentElement.dataset.theme") in ("light", "dark"), nonsense
+        page.goto(f"{root}chapters/gru.html")
+        works(page)
+        assert page.complaints == [], nonsense
+
+
+def test_a_part_of_the_bundle_that_fails_stops_no_other() -> None:
+    context = quickjs.Context()
+    context.eval("var reported = 0, done = 0; function reportError() { reported++; }")
+    parts = ['"use strict"; const a = 1; done += a; // done', "const a = 2; null.x", "let a = 3; done += a;"]
+    context.eval("".join(map(by_itself, parts)))
+    assert (context.eval("done"), context.eval("reported")) == (4, 1)
+
+
+@pytest.mark.parametrize("edition", ["", "zh/"])
+def test_the_map_of_the_chapters_leads_to_them(page: Any, root: str, edition: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{root}{edition}index.html")
+    links = page.locator(".chapter-map a")
+    assert links.count() >= 8
+    for link in links.all():
+        words, room = link.locator("text").bounding_box(), link.locator("rect").bounding_box()
+        assert room["x"] < words["x"], link.text_content()
+        assert words["x"] + words["width"] < room["x"] + room["width"], link.text_content()
+        assert words["height"] > 9
+    assert page.locator(".chapter-map svg").get_attribute("aria-label").count("BPTT") > 1
+    links.last.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(f"{re.escape(root + edition)}chapters/smoothing.html$"))
     assert page.complaints == []
 
 

@@ -20,8 +20,8 @@ SCRIPT = (ROOT / "booktools" / "static" / "search.js").read_text("utf8")
 # What a test looks at: of each result its section's place in the index, its title and what is shown of it.
 ANSWER = """(query) => {
   const { found, whole } = search.find(query);
-  const results = found.map(({ number, name, sentence }) => ({
-    number, name, sentence, pieces: search.excerpt(SEARCH.sections[number][3], query),
+  const results = found.map(({ number, meaning }) => ({
+    number, meaning, pieces: search.excerpt(SEARCH.sections[number][3], query),
   }));
   return JSON.stringify({ whole, results }).normalize();
 }"""
@@ -134,7 +134,7 @@ def test_a_term_leads_to_its_definition_by_every_name() -> None:
     answer = indexed("gate " * 50, "where it is defined", terms=(term,))
     for name in ("gate", "gates", "门", "valve", "閘門", "闸门", "門"):
         first = answer(name)["results"][0]
-        assert (first["number"], first["sentence"]) == (1, "It opens."), name
+        assert (first["number"], first["meaning"]) == (1, "gate: It opens."), name
 
 
 def test_traditional_characters_are_not_simplified_ones() -> None:
