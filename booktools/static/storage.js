@@ -1,8 +1,8 @@
 // Where a browser lets nothing be kept (cookies off, a sandboxed frame, a full disk), what is kept lasts as long as the page.
-{
+for (const storage of ["localStorage", "sessionStorage"]) {
   let kept;
   try {
-    kept = localStorage;
+    kept = window[storage];
     kept.setItem("storage", "");
     kept.removeItem("storage");
   } catch {
@@ -12,6 +12,6 @@
       setItem: (name, text) => here.set(name, String(text)),
       removeItem: (name) => here.delete(name),
     };
-    Object.defineProperty(window, "localStorage", { value });
+    Object.defineProperty(window, storage, { value });
   }
 }

@@ -241,8 +241,9 @@ def test_ten_thousand_questions_break_nothing(page: Any, root: str, edition: str
     assert page.complaints == []
 
 
-THROWS = """Object.defineProperty(window, "localStorage", {
-  get() { throw new DOMException("denied", "SecurityError"); }, configurable: true });"""
+THROWS = """for (const storage of ["localStorage", "sessionStorage"])
+  Object.defineProperty(window, storage, {
+    get() { throw new DOMException("denied", "SecurityError"); }, configurable: true });"""
 FULL = """for (const name of ["setItem", "removeItem"])
   Storage.prototype[name] = () => { throw new DOMException("full", "QuotaExceededError"); };"""
 KEYS = re.compile(r"""localStorage\.(?:getItem|setItem)\(\s*"([\w-]+)"|localStorage\.(?!\w+Item)(\w+)""")
@@ -294,8 +295,9 @@ def test_a_sandboxed_frame_keeps_nothing_and_works(page: Any, root: str) -> None
     frame.locator(".prev-next-footer").wait_for(state="attached")
     frame.locator(".dropdown-launch > button").click()
     assert frame.locator(".dropdown-launch > ul").is_visible()
-    assert frame.locator("button.copybtn").count() > 0
-    assert [said for said in page.complaints if "sandbox" not in said] == []
+    frame.locator("button.copybtn").first.wait_for(state="attached")
+    fetched = r"font|Failed to load resource"  # a frame without an origin may not have the server's fonts
+    assert [said for said in page.complaints if not re.search(fetched, said)] == []
 
 
 def test_nonsense_that_was_kept_is_passed_over(page: Any, root: str, site: Path) -> None:

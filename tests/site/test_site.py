@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from built import Page, expected_pages
+from built import Page, expected_pages, names_in_toc
 
 from booktools import figures
 from chapters import ROOT
@@ -144,6 +144,19 @@ def test_chinese_figures_have_no_english_words(pages: dict[str, Page], site: Pat
     for path in (site / "zh" / "_images").glob("*.svg"):
         for label in figures.labels(path.read_text("utf8")):
             assert label in table.values(), f"{path.name}: {label}"
+
+
+def test_the_label_of_a_heading_is_its_anchor(site: Path) -> None:
+    """In both editions, so that the link to the other language keeps the place; a heading may hold a colon."""
+    seen = 0
+    for name in names_in_toc():
+        labels = set(re.findall(r"^\((sec:[\w-]+)\)=", (ROOT / f"{name}.md").read_text("utf8"), re.M))
+        for edition in ("", "zh"):
+            page = (site / edition / f"{name}.html").read_text("utf8")
+            for label in labels:
+                assert f'<section id="{label.replace(":", "-")}"' in page, f"{edition} {name}: {label}"
+                seen += 1
+    assert seen > 100
 
 
 def test_building_needs_no_torch() -> None:
