@@ -68,9 +68,7 @@ INHERITED = (
 )
 
 
-@pytest.mark.parametrize(
-    "word", [*INHERITED, "", " ", "…", "\ud83d\ude00", "(", "[", "\\", "a" * 5000, "门" * 2000, "\0"]
-)
+@pytest.mark.parametrize("word", [*INHERITED, "", " ", "…", "😀", "(", "[", "\\", "a" * 5000, "门" * 2000, "\0"])
 def test_no_word_breaks_it(word: str) -> None:
     assert indexed("a gate", "another gate")(word)["whole"] == 0
     for name in word.split():
