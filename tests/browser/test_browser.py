@@ -288,6 +288,8 @@ def test_nothing_needs_to_be_kept(page: Any, root: str, trouble: str) -> None:
 
 
 def test_a_sandboxed_frame_keeps_nothing_and_works(page: Any, root: str) -> None:
+    if root.startswith("file:"):
+        pytest.skip("in such a frame a browser loads no script from a disk")
     page.goto(f"{root}index.html")
     page.evaluate("document.body.innerHTML = '<iframe sandbox=allow-scripts width=1200 height=700></iframe>'")
     page.evaluate("address => (document.querySelector('iframe').src = address)", f"{root}chapters/gru.html")
