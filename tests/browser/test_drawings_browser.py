@@ -239,3 +239,22 @@ def test_keys_move_the_wires(show: Open) -> None:
     after = page.locator("svg.wiring").evaluate(WIRES)["kept"]
     assert (before[3], after[3]) == ("0.72", "0.00")
     assert after[0] < before[0]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("edition", ["", "zh/"])
+def test_the_notation_page_shows_the_signs_to_a_phone(site: Path, browser: Any, edition: str, theme: str) -> None:
+    """On the page, too, the words have twelve pixels, the page's letters, and its language."""
+    context = browser.new_context(viewport={"width": PHONE, "height": 800}, color_scheme=theme)
+    page = context.new_page()
+    page.goto((site / edition / "chapters" / "notation.html").as_uri())
+    figure = page.locator("svg.wiring")
+    figure.scroll_into_view_if_needed()
+    assert figure.evaluate(OVERLAPS) == []
+    assert ("逐元素乘积" in page.locator(".drawing").inner_text()) == bool(edition)
+    scale = figure.bounding_box()["width"] / ALL["legend"]().width
+    sizes = figure.evaluate(
+        "(e) => [...e.querySelectorAll('text')].map((t) => parseFloat(getComputedStyle(t).fontSize))"
+    )
+    assert scale * min(sizes) >= 12
+    context.close()
