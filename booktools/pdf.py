@@ -30,7 +30,8 @@ ARTICLE = re.compile(r'<article class="bd-article">(.*?)</article>', re.S)
 HEADING = re.compile(r'<section[^>]*\bid="([^"]+)"[^>]*>\s*(?:<span id="[^"]*"></span>\s*)*<h([12])>(.*?)</h\2>', re.S)
 REFERENCE = re.compile(r'\b(id|href|src|for|aria-labelledby|aria-describedby)="([^"]*)"')
 DROPPED = (
-    re.compile(r'<details class="fold fold-hint">.*?</details>', re.S),
+    re.compile(r'<form class="answer".*?</form>', re.S),
+    re.compile(r'<details class="fold fold-(?:hint|notebook)">.*?</details>', re.S),
     re.compile(r'<details class="admonition hide above-input">.*?</details>', re.S),
     re.compile(r'<a class="headerlink".*?</a>', re.S),
     re.compile(r"<script\b.*?</script>", re.S),

@@ -34,10 +34,11 @@ const answers = (() => {
       const wrong = wants.findIndex((one, k) => !close(got[k], one, rtol, atol));
       if (wrong < 0) continue;
       // null stands for any number
-      const fits = (other) =>
-        [other].flat().every((one, k) => one === null || close(got[k], one, Math.max(rtol, 1e-5), Math.max(atol, 1e-8)));
+      const fits = (other, least = 1) =>
+        [other].flat().every((one, k) => one === null || close(got[k], one, Math.max(rtol, 1e-5 * least), Math.max(atol, 1e-8 * least)));
+      const hit = mistakes.find(([other]) => ![other].flat().includes(null) && fits(other, 0));
       const off = got[wrong] - wants[wrong], near = Math.abs(off) <= 0.01 * Math.abs(wants[wrong]);
-      const [, known] = (exact || !fits(want)) && mistakes.find(([other]) => fits(other)) || [];
+      const [, known] = hit || ((exact || !fits(want)) && mistakes.find(([other]) => fits(other))) || [];
       return told(+entry + wrong, known ?? (near && !exact ? words.digits : off > 0 ? words.large : off < 0 ? words.small : ""));
     }
     return [words.passed];

@@ -20,6 +20,7 @@ from rnnbook.check.compare import (
     same,
     shape_mistake,
     value_mistake,
+    wild,
 )
 from rnnbook.check.guard import Printed, describe, is_a, line_of, run, type_name
 from rnnbook.check.messages import EXTRA, NOTHING, fill
@@ -227,10 +228,14 @@ class Answer:
         here, there = digits(got[first].item(), want[first].item())
         if self._names and len(index) == 1:  # an entry that has a name needs no index
             name, index = self._names[index[0]], ()
+        if code == "wrong" and want.ndim == 0 and want.dtype.kind in "iuf" and want:
+            mistakes = [*mistakes, (-want, EXTRA["sign"])]
+        hit = _told([one for one in mistakes if not wild(one[0])], got, rtol, atol)
         rtol, atol = max(rtol, 1e-5), max(atol, 1e-8)
-        # What is nearly right is no mistake, not even one that comes to the same here.
-        near = want.dtype.kind == "f" and same(got, want, rtol, atol)
-        extra = EXTRA["digits"] if near else _told(mistakes, got, rtol, atol) or value_mistake(got, want, rtol, atol)
+        # What is nearly right is no mistake, unless it is one to the last digit asked for.
+        near = hit is None and want.dtype.kind == "f" and same(got, want, rtol, atol)
+        told = hit or _told(mistakes, got, rtol, atol) or value_mistake(got, want, rtol, atol)
+        extra = EXTRA["digits"] if near else told
         if computed and (near or (extra == NOTHING and nearly(got, want))):
             extra = EXTRA["precision"]
         if code == "wrong" and extra == NOTHING and got.dtype.kind in "iuf":

@@ -45,11 +45,16 @@ def same(got: Array, want: ArrayLike, rtol: float = 1e-5, atol: float = 1e-8) ->
     return got.shape == other.shape and bool(close(got, other, rtol, atol).all())
 
 
+def wild(wrong: Any) -> bool:
+    """Whether a mistake holds any number: `...`, or [4, ...]."""
+    return wrong is ... or (isinstance(wrong, list | tuple) and any(entry is ... for entry in wrong))
+
+
 def explains(wrong: Any, got: Array, rtol: float, atol: float) -> bool:
     """Whether a mistake explains the answer. `...` in it stands for any number, [4, ...], and alone for any answer."""
     if wrong is ...:
         return True
-    if isinstance(wrong, list | tuple) and any(entry is ... for entry in wrong):
+    if wild(wrong):
         pairs = zip(got, wrong, strict=False)
         return got.shape == (len(wrong),) and all(entry is ... or same(one, entry, rtol, atol) for one, entry in pairs)
     return same(got, wrong, rtol, atol)

@@ -13,6 +13,7 @@ import numpy as np
 
 from rnnbook._languages import Pair, pick
 from rnnbook.check.answer import Mistakes
+from rnnbook.check.compare import wild
 from rnnbook.check.messages import EXTRA, MESSAGES, fill
 from rnnbook.check.registry import Exercise, find
 
@@ -149,7 +150,7 @@ def _plain(wrong: Any, shape: tuple[int, ...]) -> Any:
         return None
     if isinstance(wrong, str):
         return wrong
-    if isinstance(wrong, list | tuple) and any(one is ... for one in wrong):
+    if wild(wrong):
         return [None if one is ... else float(one) for one in wrong] if (len(wrong),) == shape else _NEVER
     array = np.asarray(wrong)
     return array.tolist() if array.shape == shape and np.isfinite(array).all() else _NEVER
@@ -161,6 +162,9 @@ def recording_of(id: str) -> Recording | None:
     if exercise is None or exercise.arguments is not None:
         return None
     recorder = Recorder(exercise)
-    with np.errstate(all="ignore"):
-        exercise.checker(recorder)
+    try:
+        with np.errstate(all="ignore"):
+            exercise.checker(recorder)
+    except (NotRecordable, KeyError) as problem:
+        raise NotRecordable(f"{id} cannot be answered on its page: {problem}") from problem
     return recorder.recording

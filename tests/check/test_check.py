@@ -856,7 +856,7 @@ def test_a_key_without_a_text_is_found_out_even_by_a_right_answer() -> None:
         answer.equals(answer.value(), 1.0, mistakes=[(2.0, "hlaf")])
 
     toy("toy-9", typing_slip)
-    says(check("toy-9", 1.0), "broken", "toy-9.mistakes.hlaf")
+    says(check("toy-9", 1.0), "broken", "mistakes.hlaf")
 
 
 def test_names_of_a_topic() -> None:

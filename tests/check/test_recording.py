@@ -14,7 +14,7 @@ from answers import LANGUAGES, RECORDED, checked, drawn, mistakes, said, solutio
 
 from booktools.answers import box
 from booktools.weight import IDLE
-from rnnbook.check import exercise_ids
+from rnnbook.check import exercise_ids, registry
 from rnnbook.check.recording import NotRecordable, Recorder, Recording, recording_of
 from rnnbook.check.registry import Exercise, find
 from rnnbook.check.texts import Texts
@@ -171,6 +171,13 @@ def test_a_checker_that_does_more_than_compare_is_refused(checker: Callable[[Any
 def test_an_unknown_key_is_found_while_the_page_is_built() -> None:
     with pytest.raises(KeyError, match="hlaf"):
         recorded(lambda answer: answer.equals(answer.value(), 1.0, mistakes=[(2.0, "hlaf")]))
+
+
+def test_a_build_that_fails_names_the_exercise(monkeypatch: pytest.MonkeyPatch) -> None:
+    toy = Exercise("toy-1", lambda answer: answer.require(True, "half"), Texts("warm-up", (), {}))
+    monkeypatch.setitem(registry._EXERCISES, "toy-1", toy)
+    with pytest.raises(NotRecordable, match="toy-1 cannot be answered on its page: `require`"):
+        recording_of("toy-1")
 
 
 def test_words_are_chosen_from_a_few(script: Callable[..., Any]) -> None:

@@ -27,7 +27,7 @@ zh = "h_{t-1} 的符号是 {s:.2f}。"
         (
             'kind = "build"',
             'kind = "build"\nhint = 3',
-            "a-1 must be a table with hints, kind, mistakes, got kind, hint",
+            "a-1 must be a table with hints, kind, mistakes, options, got kind, hint",
         ),
         ('zh = "看。"', "", "a-1.hints[0] must have en and zh, got en"),
         ('zh = "看。"', 'zh = " 看。"', "a-1.hints[0] must be two texts without blanks"),
