@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from rnnbook._languages import LANGUAGES, pick
+from rnnbook._languages import pick
 from rnnbook.check import exercise_ids
 from rnnbook.check.answer import judge
 from rnnbook.check.recording import Recording, recording_of
@@ -61,6 +61,3 @@ def said(text: str) -> str:
     """A verdict without the number itself, which the page writes in its own way."""
     text = re.sub(r" is (“.*?”|\S+), which is not right", " is X, which is not right", text.replace("`", ""))
     return re.sub(r"是 ?(“.*?”|\S+?)，不对", "是 X，不对", text).strip()
-
-
-__all__ = ["LANGUAGES", "RECORDED", "checked", "drawn", "mistakes", "said", "solution"]

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from answers import LANGUAGES, RECORDED, checked, mistakes, said, solution
+from answers import RECORDED, checked, mistakes, said, solution
 
-from rnnbook._languages import pick
+from rnnbook._languages import LANGUAGES, pick
 from rnnbook.check.messages import MESSAGES
 from rnnbook.check.recording import Recording
 from rnnbook.check.registry import topic_of

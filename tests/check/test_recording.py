@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 import quickjs
-from answers import LANGUAGES, RECORDED, checked, drawn, mistakes, said, solution
+from answers import RECORDED, checked, drawn, mistakes, said, solution
 
 from booktools.answers import box
 from booktools.weight import IDLE
+from rnnbook._languages import LANGUAGES
 from rnnbook.check import exercise_ids, registry
 from rnnbook.check.recording import NotRecordable, Recorder, Recording, recording_of
 from rnnbook.check.registry import Exercise, find
