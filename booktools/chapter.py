@@ -33,10 +33,18 @@ def in_contents(toc: str, name: str, after: str) -> str:
 
 
 def in_needs(needs: str, name: str) -> str:
-    """The map of needs with the chapter behind the last one; it needs the first until somebody says more."""
+    """What needs what with the chapter behind the last one. It needs the first until somebody says more, and takes a
+    week of the course, from the last chapter that has several."""
     last = re.search(r"(?:^  \w+: \{.*\}\n)+", needs, re.M)
-    if last is None:
-        raise ValueError(f"{NEEDS} has no list of chapters")
+    course = re.search(r"^  steps: \[(?P<steps>.*)\]\n  weeks: \[(?P<weeks>.*)\]$", needs, re.M)
+    if last is None or course is None:
+        raise ValueError(f"{NEEDS} must have a list of chapters and a way with weeks")
+    weeks = [int(week) for week in course["weeks"].split(",")]
+    longest = max(range(len(weeks)), key=lambda k: (weeks[k] > 1, k))
+    weeks[longest] -= 1
+    told = ", ".join(map(str, [*weeks, 1]))
+    changed = f"  steps: [{course['steps']}, ch:{name}]\n  weeks: [{told}]"
+    needs = needs[: course.start()] + changed + needs[course.end() :]
     return needs[: last.end()] + NEED.format(name=name, title=name.capitalize()) + needs[last.end() :]
 
 

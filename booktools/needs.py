@@ -85,6 +85,13 @@ def load(existing: Iterable[str]) -> tuple[dict[str, Chapter], list[Way]]:
     return chapters, ways
 
 
+def to_come(existing: Iterable[str], lang: str) -> list[str]:
+    """What is planned and does not exist yet."""
+    planned: Mapping[str, dict[str, str]] = yaml.safe_load(DATA.read_text("utf8"))["coming"]
+    here = set(existing)
+    return [says[lang] for name, says in planned.items() if name not in here]
+
+
 def chapter_of(label: str) -> str:
     """`ch:flow` and `sec:flow-powers` are of flow."""
     return re.split("[:-]", label)[1]
@@ -214,8 +221,11 @@ def reading_paths(ways: Iterable[Way], lang: str) -> str:
 
 class _FromNeeds(SphinxDirective):
     def read(self) -> tuple[dict[str, Chapter], list[Way]]:
+        return load(self.existing())
+
+    def existing(self) -> list[str]:
         self.env.note_dependency(str(DATA))
-        return load(name.split("/")[-1] for name in self._docnames())
+        return [name.split("/")[-1] for name in self._docnames()]
 
     def _docnames(self) -> list[str]:
         """The pages of the book in their order; the table of contents is known before any page is read."""
@@ -233,6 +243,13 @@ class ChapterMap(_FromNeeds):
         return [nodes.raw("", svg, format="html")]
 
 
+class ChaptersToCome(_FromNeeds):
+    def run(self) -> list[nodes.Node]:
+        texts = to_come(self.existing(), language(self.config))
+        listed = (nodes.list_item("", nodes.paragraph("", text)) for text in texts)
+        return [nodes.bullet_list("", *listed, bullet="-")]
+
+
 class ReadingPaths(_FromNeeds):
     def run(self) -> list[nodes.Node]:
         _, ways = self.read()
@@ -243,5 +260,6 @@ class ReadingPaths(_FromNeeds):
 
 
 def setup(app: Sphinx) -> None:
+    app.add_directive("chapters-to-come", ChaptersToCome)
     app.add_directive("chapter-map", ChapterMap)
     app.add_directive("reading-paths", ReadingPaths)

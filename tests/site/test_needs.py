@@ -93,8 +93,16 @@ def test_a_circle_of_needs_is_refused() -> None:
 
 
 def test_weeks_are_counted_in_both_languages() -> None:
-    _, ways = needs.load(NAMES)
-    english, chinese = (needs.reading_paths(ways, lang) for lang in LANGUAGES)
-    assert "weeks 11–12: {ref}`ch:smoothing`" in english
-    assert "第 11–12 周，{ref}`ch:smoothing`" in chinese
-    assert english.count("{ref}") == chinese.count("{ref}")
+    course = needs.Way(BOTH, BOTH, ("ch:a", "ch:b", "ch:c"), (1, 2, 1))
+    english, chinese = (needs.reading_paths([course], lang) for lang in LANGUAGES)
+    assert "week 1: {ref}`ch:a` → weeks 2–3: {ref}`ch:b` → week 4: {ref}`ch:c`" in english
+    assert "第 1 周，{ref}`ch:a` → 第 2–3 周，{ref}`ch:b` → 第 4 周，{ref}`ch:c`" in chinese
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_what_is_planned_is_listed_until_it_exists(lang: str) -> None:
+    planned = needs.to_come(NAMES, lang)
+    assert len(planned) == len(set(planned)) > 1
+    assert needs.to_come([*NAMES, "craft"], lang) == [
+        says for says in planned if says not in {"the craft of training", "训练的手艺"}
+    ]

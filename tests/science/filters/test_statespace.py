@@ -32,7 +32,7 @@ def test_a_wrong_model_is_named(change, error, words):
 
 def test_an_asymmetric_covariance_is_named():
     model = random_model(2, 1)
-    with pytest.raises(ValueError, match="Q must be symmetric, got 1 at .0, 1. and 0 in its mirror"):
+    with pytest.raises(ValueError, match=r"Q must be symmetric, got 1 at .0, 1. and 0 in its mirror"):
         replace(model, Q=torch.tensor([[1.0, 1.0], [0.0, 1.0]], dtype=F64))
 
 
