@@ -106,6 +106,10 @@ def root(S: Tensor, Y: Tensor) -> tuple[Tensor, Tensor]:
     """
     n = len(S)
     least = 4 * n * torch.finfo(S.dtype).eps * _variances(S)
+    if S.dim() == 2:
+        U, failed = torch.linalg.cholesky_ex(S, upper=True)
+        if int(failed) == 0 and bool((_variances(U).square() > least).all()):
+            return U, torch.linalg.solve_triangular(U.mT, Y, upper=False)
     rest = torch.cat((S, Y), 1)
     rows = []
     for k in range(n):

@@ -1,7 +1,7 @@
 """Smoothers: what the whole series tells of every state. Derived in the chapter smoothing.
 
-Three forms of one estimate: `rts`, the recursion of the chapter; `smooth`, the same for any covariance and soon;
-`two_filter`, a second filter from the future, joined with the first.
+Three forms of one estimate: `rts`, the recursion of the chapter; `two_filter`, a second filter from the future,
+joined with the first; `smooth`, the same for any noise and soon.
 """
 
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from rnnbook.filters.batches import Steps, by_series, of_series, runs
+from rnnbook.filters.batches import Steps, by_series, of_series, over_steps, runs
 from rnnbook.filters.kalman import FEW, Filtered, Gain, at_once, measurements
 from rnnbook.filters.matrices import (
     apply,
     congruence,
+    inverse,
     is_rounding,
     minus,
-    plus,
     plus_applied,
     predicted,
     product,
@@ -26,7 +26,6 @@ from rnnbook.filters.matrices import (
 )
 from rnnbook.filters.statespace import over_time, with_both_axes
 from rnnbook.layers.scan_dense import doubling
-
 
 @dataclass(frozen=True)
 class Smoothed:
@@ -46,44 +45,56 @@ def rts(filtered: Filtered) -> Smoothed:
     With the filter's m, P and its prediction m⁺ = A m, P⁺ = A P A' + Q for t+1:  J = P A' P⁺⁻¹,
     m_s = m + J (m_s⁺ − m⁺),  P_s = (I − JA) P (I − JA)' + J (Q + P_s⁺) J',  Cov(s_{t+1}, s_t) = P_s⁺ J'.
     This P_s is P + J (P_s⁺ − P⁺) J', written as a sum of what is positive: the difference would lose all digits where
-    P is far above P_s. Raises ValueError where P⁺ is singular up to rounding: use `smooth` there.
+    P is far above P_s. Where P⁺ is singular, J is zero for what the rest of s_{t+1} determines, and a gradient takes
+    what is known exactly as exactly known. Where A contracts and little noise is added, J is nearly A⁻¹ and rounding
+    grows at every step back: ValueError where it has grown to 1e-8 of a variance; `smooth` has no such models.
     Source: Rauch, Tung & Striebel 1965, Maximum likelihood estimates of linear dynamic systems.
     """
     m, P = filtered.m.double()[..., None], filtered.unrounded("P")
     A, Q = (with_both_axes(X.double(), len(m))[1:] for X in (filtered.model.A, filtered.model.Q))
-    AP = A @ P[:-1]
-    J = _divided(AP @ A.mT + Q, AP, "A P A' + Q, the covariance of a prediction,", first=2).mT
-    I_JA = torch.eye(filtered.model.n).to(P) - J @ A
+    U = _first(root(*_last(P[:-1], P[:-1, ..., :0]))[0])
+    AU = A @ U.mT
+    P_pred = AU @ AU.mT + Q
+    J = _first(solve(*_last(P_pred, AU @ U))).mT
+    left = U.mT - J @ AU
+    P_c = left @ left.mT + J @ Q @ J.mT
     means, covariances = [m[-1]], [P[-1]]
+    rounding, eps = torch.zeros_like(P[-1]), torch.finfo(P.dtype).eps
     for t in range(len(m) - 2, -1, -1):
         means.append(m[t] + J[t] @ (means[-1] - A[t] @ m[t]))
-        covariances.append(I_JA[t] @ P[t] @ I_JA[t].mT + J[t] @ (Q[t] + covariances[-1]) @ J[t].mT)
+        rounding = rounding + eps * torch.diag_embed(covariances[-1].detach().diagonal(dim1=-2, dim2=-1))
+        rounding = J[t].detach() @ rounding @ J[t].detach().mT
+        covariances.append(P_c[t] + J[t] @ covariances[-1] @ J[t].mT)
+        grown, size = (X.detach().diagonal(dim1=-2, dim2=-1) for X in (rounding, covariances[-1]))
+        if bool((grown > 1e-8 * size).any()):
+            raise ValueError(
+                f"rounding has grown to more than 1e-8 of a variance at t={t + 1}, where A contracts and Q is nearly "
+                "singular: use smooth, with R above 0"
+            )
     m_s, P_s = torch.stack(means[::-1])[..., 0], torch.stack(covariances[::-1])
     return Smoothed(*(X.to(filtered.m.dtype) for X in (m_s, P_s, P_s[1:] @ J.mT)))
 
 
-def _divided(S: Tensor, Y: Tensor, name: str, first: int) -> Tensor:
-    """S⁻¹ Y for S: (T, B, n, n), where S[0] is that of t = first; ValueError unless all are positive definite."""
-    scale = S.detach().diagonal(dim1=-2, dim2=-1).rsqrt()[..., None]
-    factor, failed = torch.linalg.cholesky_ex(S * scale * scale.mT)
-    pivots = factor.detach().diagonal(dim1=-2, dim2=-1).square()
-    singular = (failed > 0) | ~(pivots > S.shape[-1] * torch.finfo(S.dtype).eps).all(-1)
-    if bool(singular.any()):
-        t = int(singular.any(1).nonzero()[0])
-        raise ValueError(f"{name} must be positive definite, got a singular matrix at t={t + first}: use smooth")
-    return scale * torch.cholesky_solve(scale * Y, factor)
+def _last(*several: Tensor) -> list[Tensor]:
+    """(a, b, ...) from the matrices (..., a, b)."""
+    return [X.movedim((-2, -1), (0, 1)) for X in several]
+
+
+def _first(X: Tensor) -> Tensor:
+    """(..., a, b) from the matrices (a, b, ...)."""
+    return X.movedim((0, 1), (-2, -1))
 
 
 def smooth(filtered: Filtered, lag: bool = False) -> Smoothed:
     """Smooth backwards from what `rnnbook.filters.kalman.filter` found; with lag=True the lag-one covariances as well.
 
-    As `rts`, for any covariance: where A P A' + Q is singular, J is zero for what the rest of s_{t+1} determines.
-    Where many series have covariances of their own, steps at which no digits are lost by it are taken in the form
-    that is quickest there: from r = 0, N = 0 at t = T,  m_s = m + P r,  P_s = P − P N P,  Cov = (I − P⁺ N) A P;
-    then the measurement, r ← r + C'(S⁻¹v − K'r), N ← (I − KC)' N (I − KC) + C'S⁻¹C, and the step, r ← A'r, N ← A'NA.
-    A gradient takes what is known exactly, where A P A' + Q is singular, as exactly known.
-    Source: Rauch, Tung & Striebel 1965, Maximum likelihood estimates of linear dynamic systems; for r and N, Durbin &
-    Koopman 2012, Time series analysis by state space methods, sections 4.4 and 4.7.
+    With y_{t+1} taken into the step to it (`with_measurement`), Λ is what y_{t+1}..y_T tell of s_t and ρ = λ − Λm how
+    far from the filter's m; both 0 at t = T. A step back:  Λ ← Ã'(I + ΛQ̃)⁻¹ΛÃ + H,
+    ρ ← Ã'(I + ΛQ̃)⁻¹(ρ + Λ(K − K̃)v) + A'C'S̃⁻¹v. With P = U'U:  P_s = U'(I + UΛU')⁻¹U,  m_s = m + P_s ρ.
+    These are sums of squares, and what rounding leaves shrinks on the way back. Where series have covariances of their
+    own, steps at which no digits are lost by it are taken in the form that is quickest there (`_by_differences`).
+    Where C Q C' + R is singular, `rts` is run, with its limits. A gradient takes what P knows exactly as exactly known.
+    Source: Fraser & Potter 1969, The optimum linear smoother as a combination of two optimum linear filters.
     """
     T, B, _ = filtered.m.shape
     gains, group = filtered.gains, filtered.group
@@ -93,41 +104,154 @@ def smooth(filtered: Filtered, lag: bool = False) -> Smoothed:
     means.fill(T - 1, T, m[-1])
     covariances.fill(T - 1, T, P)
     lags = Steps(T - 1, P, P.requires_grad) if lag and T > 1 else None
-    left = T - 1 if P.dim() == 2 else _by_information(filtered, means, covariances, lags)
-    _by_conditioning(filtered, left, means, covariances, lags)
+    info, vector, left = torch.zeros_like(P), torch.zeros_like(m[0], dtype=P.dtype), T - 1
+    if P.dim() == 3:
+        info, vector, left = _by_differences(filtered, info, vector, means, covariances, lags)
+    if not _by_information(filtered, info, vector, left, means, covariances, lags):
+        found = rts(filtered)
+        return found if lag else Smoothed(found.m, found.P)
     dtype = filtered.m.dtype
     P_s = by_series(covariances.tensor(), group, B).to(dtype)
     none = P_s.new_empty(0, *P_s.shape[1:]) if lag else None
     return Smoothed(means.tensor().mT, P_s, none if lags is None else by_series(lags.tensor(), group, B).to(dtype))
 
 
-def _by_information(filtered: Filtered, means: Steps, covariances: Steps, lags: Steps | None) -> int:
-    """Smooth from the end with r and N while no digits are lost, where series have their own; how many steps are left.
+def with_measurement(A: Tensor, C: Tensor, Q: Tensor, R: Tensor, seen: Tensor | None) -> tuple[Tensor, ...] | int:
+    """Steps s = A s⁻ + w and what is measured after them, y = C s + v, as one: K̃, Ã, Q̃, A'C'S̃⁻¹ and H.
 
+    Given s⁻, y has the covariance S̃ = C Q C' + R; given y as well, s is N(Ã s⁻ + K̃ y, Q̃) with K̃ = Q C'S̃⁻¹,
+    Ã = (I − K̃C) A, Q̃ = (I − K̃C) Q (I − K̃C)' + K̃ R K̃'; and y tells H = A'C'S̃⁻¹C A of s⁻.
+    All (T, B, ., .), T or B may be 1; seen: (T, B, p). The index of the first step where S̃ is singular, if one is.
+    Source: Särkkä & García-Fernández 2021, Temporal parallelization of Bayesian smoothers.
+    """
+    if seen is not None:
+        here = seen.to(A)
+        C = here[..., None] * C
+        R = here[..., None] * R * here[..., None, :] + torch.diag_embed(1 - here)
+    S = C @ Q @ C.mT + R
+    S_inv, logdet = inverse(S.movedim((-2, -1), (0, 1)).flatten(2))
+    failed = (~logdet.detach().isfinite()).view(S.shape[:2]).any(1).nonzero()
+    if len(failed) > 0:
+        return int(failed[0])
+    S_inv = S_inv.permute(2, 0, 1).view(S.shape)
+    gain, CA = Q @ C.mT @ S_inv, C @ A
+    I_KC = torch.eye(A.shape[-1]).to(A) - gain @ C
+    told = CA.mT @ S_inv
+    return gain, I_KC @ A, I_KC @ Q @ I_KC.mT + gain @ R @ gain.mT, told, told @ CA
+
+
+def _by_information(
+    filtered: Filtered, info: Tensor, vector: Tensor, left: int, means: Steps, covariances: Steps, lags: Steps | None
+) -> bool:
+    """The first `left` steps of `smooth`, from Λ and ρ after them; False where C Q C' + R is singular."""
+    gains, group = filtered.gains, filtered.group
+    model, own = filtered.model, info.dim() == 3
+    v, m = filtered.v.double().mT, filtered.m.double().mT
+    A, C, Q, R = (with_both_axes(X.double(), len(m)) for X in (model.A, model.C, model.Q, model.R))
+    eye = torch.eye(model.n).to(info)
+    eye = eye[:, :, None].expand_as(info) if own else eye
+    groups = info[0, 0].numel()
+    for stop in range(left, 0, -(width := max(1, 4096 // groups))):
+        first = max(stop - width, 0)
+        steps = slice(first + 1, stop + 1)
+        S_inv = over_steps(gains[steps], "S_inv")
+        seen = (S_inv if own else S_inv[..., None]).detach().diagonal(dim1=1, dim2=2) != 0
+        found = with_measurement(*(X[steps] for X in (A, C, Q, R)), seen=seen)
+        if isinstance(found, int):
+            return False
+        found = (X.expand(stop - first, groups, -1, -1) for X in found)
+        K, A_y, Q_y, told, H = (X.permute(0, 2, 3, 1).contiguous() if own else X[:, 0] for X in found)
+        gap, v_y = over_steps(gains[steps], "K") - K, v[steps]
+        begins = [0]  # of the steps that are the same
+        for k, changed in enumerate((seen[1:] != seen[:-1]).flatten(1).any(1).tolist(), 1):
+            begins.append(k if changed or not model.constant else begins[-1])
+        infos, vectors = [info] * (stop - first + 1), [vector] * (stop - first + 1)
+        k = stop - first - 1
+        while k >= 0:
+            U, inverted = root(info, eye)
+            _, Z = root(eye + congruence(U, Q_y[k]), torch.cat((product(U, A_y[k]), inverted), 1))
+            back = transpose(Z[:, : model.n])
+            F = product(back, Z[:, model.n :])
+            D = told[k] + product(product(F, info), gap[k])
+            before, info = info, product(back, transpose(back)) + H[k]
+            vector = plus_applied(apply(of_series(D, group), v_y[k]), of_series(F, group), vector)
+            infos[k], vectors[k] = info, vector
+            # Between equal steps changes shrink as in the filter: once they are rounding, the rest of these steps
+            # repeats the last. Its gradient has more to gather.
+            same = slice(begins[k], k)
+            if not own and begins[k] < k and k % 4 == 0 and not info.requires_grad and is_rounding(info, before):
+                new = (told[same] + F @ info @ gap[same]) @ v_y[same]
+                if at_once(len(new), vector):
+                    vectors[same] = doubling(F.T, torch.cat((new, vector[None])).mT, back=True)[:-1].mT.unbind(0)
+                else:
+                    for j in reversed(range(same.start, k)):
+                        vectors[j] = plus_applied(new[j - same.start], F, vectors[j + 1])
+                infos[same] = [info] * len(new)
+                k, vector = same.start, vectors[same.start]
+            k -= 1
+        P = over_steps(gains[first:stop], "P").movedim(0, 2)
+        P_s = _joined(P, torch.stack(infos[:-1], 2), P[:, :0])
+        covariances.fill_each(first, stop, P_s.movedim(2, 0))
+        for t in range(first, stop) if own else ():
+            P_t = of_series(P_s[:, :, t - first], group)
+            means.fill(t, t + 1, plus_applied(m[t], P_t, vectors[t - first]).to(filtered.m.dtype))
+        if not own:
+            m_s = m[first:stop] + P_s.movedim(2, 0) @ torch.stack(vectors[:-1])
+            means.fill_each(first, stop, m_s.to(filtered.m.dtype))
+        if lags is not None:
+            A_y, Q_y, H = (X.movedim(0, 2).flatten(2) for X in (A_y, Q_y, H))
+            P_y = _joined(P, H.view(P.shape), P[:, :0]).flatten(2)  # s_t, of which y_{t+1} has told
+            AP = product(A_y, P_y).view(P.shape)
+            P_pred = predicted(A_y, P_y, Q_y).view(P.shape)
+            lags.fill_each(first, stop, _joined(P_pred, torch.stack(infos[1:], 2), AP)[:, model.n :].movedim(2, 0))
+    return True
+
+
+def _joined(P: Tensor, info: Tensor, Y: Tensor) -> Tensor:
+    """(I + PΛ)⁻¹ [P, Y] = U'(I + UΛU')⁻¹ [U, Z] with P = U'U, Y = U'Z; all (n, ., ...).  Only P without a Y."""
+    shape = (len(P), -1, *P.shape[2:])
+    P, info, Y = (X.flatten(2) if X.dim() > 2 else X for X in (P, info, Y))
+    UZ = torch.cat(root(P, Y), 1)
+    U = UZ[:, : len(P)]
+    _, UZ = root(torch.eye(len(P)).to(P)[:, :, None] + congruence(U, info), UZ)
+    return product(transpose(UZ[:, : len(P)]), UZ).reshape(len(P), UZ.shape[1], *shape[2:])
+
+
+def _by_differences(
+    filtered: Filtered, N: Tensor, r: Tensor, means: Steps, covariances: Steps, lags: Steps | None
+) -> tuple[Tensor, Tensor, int]:
+    """Smooth from the end while no digits are lost; Λ and ρ after the steps that are left, and how many these are.
+
+    From r = 0, N = 0 at t = T:  m_s = m + P r,  P_s = P − P N P,  Cov = (I − P⁺ N) A P; then the measurement,
+    r ← r + C'(S⁻¹v − K'r), N ← (I − KC)' N (I − KC) + C'S⁻¹C, and the step, r ← A'r, N ← A'NA.
     N must be right to a unit of P⁻¹, however large the terms that it is a difference of: where P is far above P_s,
     they are too large.
+    Source: Durbin & Koopman 2012, Time series analysis by state space methods, sections 4.4 and 4.7.
     """
     gains, group, T = filtered.gains, filtered.group, len(filtered.m)
     A, C, Q = (over_time(X.double(), T) for X in (filtered.model.A, filtered.model.C, filtered.model.Q))
     v, m = filtered.v.double().mT, filtered.m.mT
-    N, r = torch.zeros_like(gains[-1].P), v.new_zeros(m[0].shape)
     for t in range(T - 1, 0, -1):
-        if gains[t].steep:
-            return t
         P, N_pred = gains[t - 1].P, _measured(N, C[t], gains[t])
-        lag = None if lags is None else _lag(P, N_pred, A[t], Q[t])
-        N = congruence(transpose(A[t]), N_pred)
-        P_s = minus(P, product(P, N), P)
-        if _cancels(P, P_s, N_pred, A[t]):
-            return t
+        N_next = congruence(transpose(A[t]), N_pred)
+        P_s = minus(P, product(P, N_next), P)
+        if gains[t].steep or _cancels(P, P_s, N_pred, A[t]):
+            # The same as Λ = (N⁻¹ − P)⁻¹ and ρ = (I + ΛP) r, with P = U'U.
+            U, _ = root(gains[t].P, P[:, :0])
+            UN, eye = product(U, N), torch.eye(len(P)).to(P)[:, :, None]
+            _, Z = root(eye - product(UN, transpose(U)), torch.cat((UN, U), 1))
+            back = transpose(Z[:, : len(P)])
+            more = product(back, Z)
+            return N + more[:, : len(P)], plus_applied(r, of_series(more[:, len(P) :], group), r), t
         covariances.fill(t - 1, t, P_s)
-        if lags is not None and lag is not None:
-            lags.fill(t - 1, t, lag)
+        if lags is not None:
+            AP = product(A[t], P)
+            lags.fill(t - 1, t, AP - product(predicted(A[t], P, Q[t]), product(N_pred, AP)))
         K, S_inv, P = (of_series(X, group) for X in (gains[t].K, gains[t].S_inv, P))
         new = plus_applied(apply(S_inv, v[t]), transpose(K), r, sign=-1)
-        r = apply(transpose(A[t]), plus_applied(r, transpose(C[t]), new))
+        N, r = N_next, apply(transpose(A[t]), plus_applied(r, transpose(C[t]), new))
         means.fill(t - 1, t, plus_applied(m[t - 1], P.to(m.dtype), r.to(m.dtype)))
-    return 0
+    return N, r, 0
 
 
 def _measured(N: Tensor, C: Tensor, gain: Gain) -> Tensor:
@@ -142,86 +266,11 @@ def _measured(N: Tensor, C: Tensor, gain: Gain) -> Tensor:
     return torch.add(N, CD, alpha=0.5).add_(transpose(CD), alpha=0.5)
 
 
-def _lag(P: Tensor, N: Tensor, A: Tensor, Q: Tensor) -> Tensor:
-    """(I − P⁺ N) A P, with P⁺ = A P A' + Q the covariance of the prediction and N on its side of the step."""
-    AP = product(A, P)
-    P_pred = predicted(A, P, Q)
-    return AP - product(P_pred, product(N, AP))
-
-
 def _cancels(P: Tensor, P_s: Tensor, N: Tensor, A: Tensor) -> bool:
     """Whether P_s = P − P A'NA P is far below P for some state of some series, or A'NA far below its terms."""
     P, P_s, N = (X.detach().diagonal(dim1=0, dim2=1).mT for X in (P, P_s, N))
     terms = apply(transpose(A.detach()).abs(), N.clamp(min=0).sqrt())
     return bool(((FEW * P_s < P) | (P * terms.square() > FEW)).any())
-
-
-def _by_conditioning(filtered: Filtered, left: int, means: Steps, covariances: Steps, lags: Steps | None) -> None:
-    """The first `left` steps of `smooth`, backwards: s_t given s_{t+1} and the past, averaged over what s_{t+1} may be.
-
-    The gains J and what they leave of P are found for many steps at once, which costs no more than for one.
-    """
-    gains, group, m = filtered.gains, filtered.group, filtered.m
-    A, Q = (over_time(X.double(), len(m)) for X in (filtered.model.A, filtered.model.Q))
-    pieces = [(start, min(stop, left)) for start, stop in runs(gains) if start < left]
-    keeps_gradient = covariances.buffer is None
-    P_s, m_s = covariances.at(left), means.at(left)
-    width = max(1, 1024 // (P_s.shape[2] if P_s.dim() == 3 else 1))
-    for first in reversed(range(0, len(pieces), width)):
-        chunk = pieces[first : first + width]
-        after = [start + 1 for start, _ in chunk]
-        found = _conditionals([gains[t - 1].P for t in after], [A[t] for t in after], [Q[t] for t in after])
-        for (start, stop), J, P_c in reversed(list(zip(chunk, *found, strict=True))):
-            A_t, J_t = A[start + 1].to(m.dtype), of_series(J.to(m.dtype), group)
-            if at_once(stop - start, m_s):
-                alone = m[start:stop] - m[start:stop] @ A_t.T @ J_t.T
-                run = doubling(J_t.T, torch.cat((alone, m_s.T[None])), back=True)[:-1].mT
-                means.fill_each(start, stop, run)
-                m_s = run[0]
-            else:
-                for t in reversed(range(start, stop)):
-                    m_s = plus_applied(m[t].T, J_t, m_s - apply(A_t, m[t].T))
-                    means.fill(t, t + 1, m_s)
-            t = stop - 1
-            while t >= start:
-                lag = None if lags is None else product(P_s, transpose(J))
-                before = P_s
-                if P_s.dim() == 3:
-                    JU = product(J, transpose(root(P_s, P_s[:, :0])[0]))
-                    P_s = P_c + product(JU, transpose(JU))
-                else:
-                    P_s = predicted(J, P_s, P_c)
-                # Between equal gains changes shrink as in the filter, which settled there: the rest of the run
-                # repeats this step. Its gradient has more to gather.
-                settled = P_s.dim() == 2 and (stop - t) % 4 == 0 and not keeps_gradient and is_rounding(P_s, before)
-                to = start if settled else t
-                covariances.fill(to, t + 1, P_s)
-                if lags is not None and lag is not None:
-                    lags.fill(to, t + 1, lag)
-                t = to - 1
-
-
-def _conditionals(P: list[Tensor], A: list[Tensor], Q: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-    """J = P A' (A P A' + Q)⁻¹ and (I − JA) P (I − JA)' + J Q J', the covariance of s_t given s_{t+1}, step by step."""
-    G = P[0].shape[2] if P[0].dim() == 3 else 1
-
-    def columns(X: list[Tensor]) -> Tensor:
-        return torch.stack([x if x.dim() == 3 else x[:, :, None].expand(-1, -1, G) for x in X], 2).flatten(2)
-
-    all_P = columns(P)
-    all_A, all_Q = (X[0] if X[0].dim() == 2 and all(x is X[0] for x in X) else columns(X) for X in (A, Q))
-    # With a root of P even what rounding leaves is a sum of squares.
-    U, _ = root(all_P, all_P[:, :0])
-    AU = product(all_A, transpose(U))
-    J = transpose(solve(plus(product(AU, transpose(AU)), all_Q), product(AU, U)))
-    left = transpose(U) - product(J, AU)
-    P_c = product(left, transpose(left)) + congruence(J, all_Q)
-    parts = (X.view(len(J), len(J), len(P), G) for X in (J.contiguous(), (P_c + transpose(P_c)) / 2))
-    if P[0].dim() == 3:
-        J_t, P_t = (list(X.unbind(2)) for X in parts)
-    else:
-        J_t, P_t = (list(X[..., 0].permute(2, 0, 1).contiguous().unbind(0)) for X in parts)
-    return J_t, P_t
 
 
 def two_filter(filtered: Filtered, y: Tensor, mask: Tensor | None = None) -> Smoothed:
@@ -238,36 +287,31 @@ def two_filter(filtered: Filtered, y: Tensor, mask: Tensor | None = None) -> Smo
     model, (T, B, n) = filtered.model, filtered.m.shape
     y, seen = measurements(model, y, mask)
     _require_same(filtered, y, seen)
-    C, R = (with_both_axes(X.double(), T) for X in (model.C, model.R))
-    y = y.double()
-    here = torch.ones_like(y) if seen is None else seen.mT.to(y)
-    shared = seen is None and model.shares_covariance
-    width = 1 if shared else B  # how many information matrices there are
+    width = 1 if seen is None and model.shares_covariance else B  # how many information matrices there are
+    here = torch.ones_like(y, dtype=torch.float64) if seen is None else seen.mT.double()
     here = here[:, :width]
-    C = here[..., None] * C
-    R = here[..., None] * R * here[..., None, :] + torch.diag_embed(1 - here)
-    weighted = _divided(R, C, "R", first=1).mT
-    gained = (weighted @ C).permute(0, 2, 3, 1)
-    told = (weighted @ y[..., None])[..., 0].mT.reshape(T, n, B // width, width)
+    C, R = (here[..., None] * with_both_axes(X.double(), T) for X in (model.C, model.R))
+    R = R * here[..., None, :] + torch.diag_embed(1 - here)
+    y = y.double().view(T, B // width, width, -1).permute(3, 1, 0, 2)
+    U, H = root(R.permute(2, 3, 0, 1), torch.cat((C.permute(2, 3, 0, 1), y), 1))
+    singular = (U.detach().diagonal() == 0).any(-1).any(1).nonzero()
+    if len(singular) > 0:
+        t = int(singular[0]) + 1
+        raise ValueError(f"R must be positive definite, got a singular matrix at t={t}: use smooth")
     A, Q = (over_time(X.double(), T) for X in (model.A, model.Q))
     eye = torch.eye(n).to(y)[:, :, None]
-    info, vector = [torch.zeros_like(gained[0])], [torch.zeros_like(told[0])]
+    both = [y.new_zeros(n, n + B // width, width)]  # Λ and λ
     for t in range(T - 1, 0, -1):
-        U, u = root(info[-1] + gained[t], vector[-1] + told[t])
+        U, u = (both[-1] + product(transpose(H[:, :n, t]), H[:, :, t])).split((n, B // width), 1)
+        U, u = root(U, u)
         _, Z = root(eye + congruence(U, Q[t]), torch.cat((product(U, A[t]), u), 1))
-        info.append(product(transpose(Z[:, :n]), Z[:, :n]))
-        vector.append(product(transpose(Z[:, :n]), Z[:, n:]))
-    L, l = (torch.stack(X[::-1], 2) for X in (info, vector))
+        both.append(product(transpose(Z[:, :n]), Z))
+    L, l = torch.stack(both[::-1], 2).split((n, B // width), 1)
     P = filtered.unrounded("P")[:, :width].permute(2, 3, 0, 1)
-    U, _ = root(P, P[:, :0])
-    L, U = L.flatten(2), U.flatten(2)
-    _, Z = root(eye + congruence(U, L), U)
-    P_s = product(transpose(Z), Z)
-    m = filtered.m.double().permute(2, 1, 0).reshape(n, B // width, width, T).transpose(2, 3).flatten(2)
-    m_s = m + product(P_s, l.flatten(2) - product(L, m))
-    m_s = m_s.view(n, B // width, T, width).permute(2, 1, 3, 0).reshape(T, B, n)
-    P_s = P_s.view(n, n, T, width).permute(2, 3, 0, 1).expand(-1, B, -1, -1)
-    return Smoothed(m_s.to(filtered.m.dtype), P_s.to(filtered.m.dtype))
+    P_s, L = (X.permute(2, 3, 0, 1) for X in (_joined(P, L, P[:, :0]), L))
+    m = filtered.m.double()[..., None]
+    m_s = m + P_s @ (l.permute(2, 1, 3, 0).reshape(T, B, n, 1) - L @ m)
+    return Smoothed(m_s[..., 0].to(filtered.m.dtype), P_s.expand(-1, B, -1, -1).to(filtered.m.dtype))
 
 
 def _require_same(filtered: Filtered, y: Tensor, seen: Tensor | None) -> None:

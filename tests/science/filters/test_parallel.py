@@ -58,14 +58,14 @@ def test_in_parallel_an_innovation_without_noise_is_named():
 def test_smoothed_in_parallel_as_in_sequence(T, missing):
     model, y = random_model(3, 2), data(max(T, 7), 4, 2, missing)[:T]
     found = kalman.filter(model, y)
-    ours = parallel.smooth(model, *parallel.filter(model, y))
+    ours = parallel.smooth(model, y)
     assert gap(ours.m, smooth(found).m) < 1e-10
     assert gap(ours.P, smooth(found).P) < 1e-10
 
 
 def test_smoothed_in_parallel_with_matrices_that_vary():
     model, y = varying_model(3, 2, 9, 4), data(9, 4, 2, "anywhere")
-    ours = parallel.smooth(model, *parallel.filter(model, y))
+    ours = parallel.smooth(model, y)
     assert gap(ours.m, smooth(kalman.filter(model, y)).m) < 1e-10
 
 
@@ -81,7 +81,7 @@ def test_a_singular_prediction_is_welcome():
     A = torch.tensor([[0.5, 0.3], [1.0, 0.0]], dtype=F64)  # the second state is the first, one step ago
     Q, C = torch.diag(torch.tensor([1.0, 0.0], dtype=F64)), torch.tensor([[1.0, 0.5]], dtype=F64)
     model, y = StateSpace(A, C, Q, torch.ones(1, 1, dtype=F64), none[0], none), data(9, 2, 1)
-    found, wanted = parallel.smooth(model, *parallel.filter(model, y)), smooth(kalman.filter(model, y))
+    found, wanted = parallel.smooth(model, y), smooth(kalman.filter(model, y))
     assert gap(found.m, wanted.m) < 1e-12
     assert gap(found.P, wanted.P) < 1e-12
 
@@ -91,7 +91,7 @@ def test_the_gradient():
 
     def run(A, C):
         made = StateSpace(A, C, model.Q, model.R, model.m, model.P)
-        smoothed = parallel.smooth(made, *parallel.filter(made, y))
+        smoothed = parallel.smooth(made, y)
         return smoothed.m, smoothed.P
 
     assert torch.autograd.gradcheck(run, [X.clone().requires_grad_() for X in (model.A, model.C)])

@@ -151,7 +151,7 @@ def test_rounding_does_not_grow_where_the_state_does():
 
 
 def in_parallel(model, y):
-    return parallel.smooth(model, *parallel.filter(model, y))
+    return parallel.smooth(model, y)
 
 
 def distance(found, m, P):
