@@ -129,7 +129,7 @@ def lyapunov(J: Iterable[Tensor], *, burn_in: int = 0, count: int | None = None)
     A direction that is lost altogether has λ = −∞. The estimate errs by O(1/T) where J is constant and by
     O(1/√T) along a chaotic trajectory. Raises ValueError for fewer than burn_in + 1 steps.
     Source: Benettin, Galgani, Giorgilli & Strelcyn 1980, Lyapunov characteristic exponents for smooth dynamical
-    systems and for Hamiltonian systems; a method for computing all of them. Part 1.
+    systems and for Hamiltonian systems; a method for computing all of them. Part 2: numerical application.
     """
     burn_in = expect.whole("burn_in", burn_in)
     if not isinstance(J, Iterable):
