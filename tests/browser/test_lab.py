@@ -16,7 +16,8 @@ import pytest
 
 from booktools.exercises import has_solution
 from chapters import ROOT, code_cells
-from rnnbook.check.messages import MESSAGES, pick
+from rnnbook._languages import pick
+from rnnbook.check.messages import MESSAGES
 
 NAME = "forward"
 SECONDS = 120  # at most for any one thing; nothing waits longer than it needs
