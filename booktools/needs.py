@@ -19,34 +19,11 @@ from sphinx.util.docutils import SphinxDirective
 
 from booktools import ROOT
 from booktools.pages import language
+from booktools.words import words
 
 DATA = ROOT / "chapters" / "needs.yml"
 WIDTH, BOX = 380, (112, 34)  # of the map, of a chapter in it
 ROW, MOST = 66, 3  # from one row to the next; chapters in a row
-WORDS = {
-    "en": {
-        "map": "Map of the chapters.",
-        "needs": "{chapter} needs {others}.",
-        "helps": "{chapter} is helped by {others}.",
-        "between": ", ",
-        "way": "**{title}.** {says} {steps}",
-        "then": " → ",
-        "week": "week {first}: {step}",
-        "weeks": "weeks {first}–{last}: {step}",
-        "caption": "Solid: needed. Dashed: helps.",
-    },
-    "zh": {
-        "map": "各章关系图。",
-        "needs": "{chapter}需要{others}。",
-        "helps": "{others}对{chapter}有帮助。",
-        "between": "、",
-        "way": "**{title}**：{says}{steps}",
-        "then": " → ",
-        "week": "第 {first} 周，{step}",
-        "weeks": "第 {first}–{last} 周，{step}",
-        "caption": "实线：需要。虚线：有帮助。",
-    },
-}
 
 
 @dataclass(frozen=True)
@@ -167,7 +144,7 @@ def laid_out(chapters: Mapping[str, Chapter]) -> tuple[dict[str, Place], list[tu
 def chapter_map(chapters: Mapping[str, Chapter], addresses: Mapping[str, str], lang: str) -> str:
     """An SVG whose chapters are links."""
     places, lines, height = laid_out(chapters)
-    words = WORDS[lang]
+    said = words("needs", lang)
     names = {name: f"{number} {one.short[lang]}" for number, (name, one) in enumerate(chapters.items(), 1)}
     drawing = []
     for points, needed in lines:
@@ -190,32 +167,32 @@ def chapter_map(chapters: Mapping[str, Chapter], addresses: Mapping[str, str], l
             f'<rect x="{x - BOX[0] / 2:g}" y="{y - BOX[1] / 2:g}" width="{BOX[0]}" height="{BOX[1]}" rx="6"/>'
             f'<text x="{x:g}" y="{y + 4.5:g}">{html.escape(names[name])}</text></a>'
         )
-    alt = [words["map"]]
+    alt = [said["map"]]
     for name, chapter in chapters.items():
         for kind in ("needs", "helps"):
             if others := getattr(chapter, kind):
-                listed = words["between"].join(names[one] for one in others)
-                alt.append(words[kind].format(chapter=names[name], others=listed))
+                listed = said["between"].join(names[one] for one in others)
+                alt.append(said[kind].format(chapter=names[name], others=listed))
     return (
         f'<figure class="chapter-map"><svg viewBox="0 0 {WIDTH} {height:g}" role="group" aria-label="'
         f'{html.escape((" " if lang == "en" else "").join(alt))}">{"".join(drawing)}</svg>'
-        f"<figcaption>{words['caption']}</figcaption></figure>"
+        f"<figcaption>{said['caption']}</figcaption></figure>"
     )
 
 
 def reading_paths(ways: Iterable[Way], lang: str) -> str:
     """The ways through the book as a list, in MyST."""
-    words = WORDS[lang]
+    said = words("needs", lang)
     items = []
     for way in ways:
         steps = [f"{{ref}}`{label}`" for label in way.steps]
         week = 1
         for number, (step, weeks) in enumerate(zip(steps, way.weeks, strict=False)):
-            form = words["week" if weeks == 1 else "weeks"]
+            form = said["week" if weeks == 1 else "weeks"]
             steps[number] = form.format(first=week, last=week + weeks - 1, step=step)
             week += weeks
-        shown = words["then"].join(steps)
-        items.append("- " + words["way"].format(title=way.title[lang], says=way.says[lang], steps=shown))
+        shown = said["then"].join(steps)
+        items.append("- " + said["way"].format(title=way.title[lang], says=way.says[lang], steps=shown))
     return "\n".join(items)
 
 

@@ -19,6 +19,7 @@ from sphinx.builders.html import StandaloneHTMLBuilder
 from booktools import ROOT, glossary
 from booktools.doctree import Fold
 from booktools.pages import language
+from booktools.words import words as phrases
 
 INDEX = "searchindex.js"
 GLOSSARY = "chapters/glossary"
@@ -29,22 +30,6 @@ SYMBOLS = {"prod": "∏", "sum": "∑", "partial": "∂", "odot": "⊙", "approx
 SYMBOLS |= {"times": "×", "cdot": "·", "to": "→", "infty": "∞", "in": "∈", "lvert": "|", "rvert": "|", "dots": "…"}
 SPOKEN = {"tanh", "ln", "log", "exp", "max", "min", "det", "cos", "sin"}
 Section = tuple[str, str, str]  # anchor, title, text
-WORDS = {
-    "en": {
-        "some": "Found in {n} sections.",
-        "most": "No section has all of this. These {n} come nearest.",
-        "none": "Nothing in the book resembles this.",
-        "script": "The search needs JavaScript.",
-        "colon": ": ",
-    },
-    "zh": {
-        "some": "在 {n} 节中找到。",
-        "most": "没有一节包含全部内容，最接近的有 {n} 节。",
-        "none": "书中没有与此相近的内容。",
-        "script": "搜索需要 JavaScript。",
-        "colon": "：",
-    },
-}
 
 
 def sections(document: nodes.document) -> Iterator[Section]:
@@ -110,8 +95,9 @@ def index(book: list[tuple[str, list[Section]]], terms: list[glossary.Term], lan
     for number, (page, anchor, _, _) in enumerate(all_sections):
         if not anchor:
             numbers["ch-" + Path(pages[page][0]).stem] = number
+    colon = phrases("search", lang)["colon"]
     names = [
-        (numbers[nodes.make_id(term.where)], term.names(lang), term.word[lang] + WORDS[lang]["colon"] + term.says[lang])
+        (numbers[nodes.make_id(term.where)], term.names(lang), f"{term.word[lang]}{colon}{term.says[lang]}")
         for term in terms
     ]
     letters = set("".join(text for section in all_sections for text in section[2:]))
@@ -155,7 +141,7 @@ def instead(app: Sphinx) -> None:
 
 def page(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
     """Sphinx makes this page only with its own search."""
-    yield "search", {"search_words": WORDS[language(app.config)]}, "search.html"
+    yield "search", {"search_words": phrases("search", language(app.config))}, "search.html"
 
 
 def setup(app: Sphinx) -> None:
