@@ -162,7 +162,10 @@ def trend(step, q, P, dtype=F64):
 
 
 def hard_models(seed, B, n, p, dtype=F64, T=12):
-    """B models with priors from 1e-6 to 1e12, Q and P of any rank, and y with gaps, up to three steps of them first."""
+    """B models with priors from 1e-6 to 1e12, Q and P of any rank, and y with gaps, up to three steps of them first.
+
+    In float32 as in float64 Q and P are turned: what makes them singular are whole numbers, which rounding spares.
+    """
     draw = torch.Generator().manual_seed(seed)
 
     def normal(*shape):
@@ -171,23 +174,28 @@ def hard_models(seed, B, n, p, dtype=F64, T=12):
     def chance(*shape):
         return torch.rand(*shape, generator=draw, dtype=F64)
 
-    def square(X):
-        return (X @ X.mT + (X @ X.mT).mT) / 2
+    def covariance(share, least, most, *shape):
+        root = normal(*shape, n, n) if dtype == F64 else torch.randint(-9, 10, (*shape, n, n), generator=draw).to(F64)
+        root = root * (chance(*shape, 1, n) < share)
+        size = 10 ** (least + (most - least) * chance(*shape, 1, 1))
+        return (root @ root.mT + (root @ root.mT).mT) * 2.0 ** size.log2().round()
 
-    Q = square(normal(1, B, n, n) * (chance(1, B, 1, n) < 0.7)) * 10 ** (4 * chance(1, B, 1, 1) - 2)
-    if dtype == torch.float32:  # rounding leaves these positive semidefinite
-        Q = torch.diag_embed((chance(1, B, n) < 0.7) * 10 ** (4 * chance(1, B, n) - 2))
-        P = torch.diag_embed((chance(B, n) < 0.8) * 10 ** (18 * chance(B, n) - 6))
-    else:
-        P = square(normal(B, n, n) * (chance(B, 1, n) < 0.8)) * 10 ** (18 * chance(B, 1, 1) - 6)
-    R = square(normal(1, B, p, p)) + 0.1 * torch.eye(p, dtype=F64)
-    given = (0.7 * normal(1, B, n, n), normal(1, B, p, n), Q, R, normal(B, n), P)
+    R = normal(1, B, p, p)
+    R = (R @ R.mT + (R @ R.mT).mT) / 2 + 0.1 * torch.eye(p, dtype=F64)
+    A, C = 0.7 * normal(1, B, n, n), normal(1, B, p, n)
+    given = (A, C, covariance(0.7, -2, 2, 1, B), R, normal(B, n), covariance(0.8, -6, 12, B))
     y = normal(T, B, p)
     y[chance(T, B, p) < 0.3] = torch.nan
     silent = torch.randint(0, 4, (B,), generator=draw)
     for t in range(3):
         y[t, silent > t] = torch.nan
     return StateSpace(*(X.to(dtype) for X in given)), y.to(dtype)
+
+
+def model_of(model, b):
+    """The constant model of one of many series."""
+    own = {name: getattr(model, name)[0, b] for name in "ACQR"}
+    return StateSpace(**own, m=model.m[b], P=model.P[b])
 
 
 def least_eigenvalues(P):

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from rnnbook.filters.kalman import measurements
-from rnnbook.filters.matrices import root
-from rnnbook.filters.smoother import Smoothed, with_measurement
+from rnnbook.filters.smoother import Smoothed, joined, with_measurement
 from rnnbook.filters.statespace import StateSpace, with_both_axes
 
 Elements = tuple[Tensor, ...]
@@ -66,7 +65,9 @@ def smooth(model: StateSpace, y: Tensor, mask: Tensor | None = None) -> Smoothed
     from_the_end = tuple(part[1:].flip(0) for part in elements)
     told = associative_scan(lambda later, earlier: _join(earlier, later), from_the_end)
     # Nothing follows the last.
-    eta, J = (torch.cat((part.flip(0), torch.zeros_like(whole[:1]))) for part, whole in zip(told[3:], (m, P), strict=True))
+    eta, J = (
+        torch.cat((part.flip(0), torch.zeros_like(whole[:1]))) for part, whole in zip(told[3:], (m, P), strict=True)
+    )
     P_s = _both(P, J)
     m_s = m + P_s @ (eta - J @ m)
     return Smoothed(m_s[..., 0].to(y.dtype), P_s.expand(-1, y.shape[1], -1, -1).to(y.dtype))
@@ -90,7 +91,8 @@ def _elements(model: StateSpace, y: Tensor, mask: Tensor | None) -> Elements:
         )
     gain, A, P, told, J = found
     v = y.double()[..., None] - C @ start
-    A, P, J = torch.broadcast_tensors(A, P, J)
+    axes = max(A.shape[1], P.shape[1], J.shape[1])
+    A, P, J = (X.expand(T, axes, -1, -1) for X in (A, P, J))
     return A, start + gain @ v, P, told @ v, J
 
 
@@ -99,7 +101,7 @@ def _join(i: Elements, j: Elements) -> Elements:
     A_i, b_i, P_i, eta_i, J_i = i
     A_j, b_j, P_j, eta_j, J_j = j
     W, V = _both(P_i, J_j), _both(J_j, P_i)
-    D = torch.linalg.solve(torch.eye(P_i.shape[-1]).to(P_i) + J_j @ P_i, A_j.mT).mT
+    D = A_j - A_j @ W @ J_j
     news = eta_j - J_j @ b_i
     return (
         D @ A_i,
@@ -111,14 +113,6 @@ def _join(i: Elements, j: Elements) -> Elements:
 
 
 def _both(X: Tensor, Y: Tensor) -> Tensor:
-    """(X⁻¹ + Y)⁻¹ = L (I + L'YL)⁻¹ L' with X = LL', for positive semidefinite X and Y: (T, B, n, n)."""
-    L = _root(X)
-    factor = torch.linalg.cholesky(torch.eye(L.shape[-1]).to(L) + L.mT @ Y @ L)
-    Z: Tensor = torch.linalg.solve_triangular(factor, L.mT, upper=False)
-    return Z.mT @ Z
-
-
-def _root(X: Tensor) -> Tensor:
-    """L with X = LL', for positive semidefinite X: (T, B, n, n)."""
-    X = X.movedim((-2, -1), (0, 1))
-    return root(X, X[:, :0])[0].movedim((0, 1), (-1, -2))
+    """(X⁻¹ + Y)⁻¹ for positive semidefinite X and Y: (T, B, n, n)."""
+    X, Y = (Z.movedim((-2, -1), (0, 1)) for Z in (X, Y))
+    return joined(X, Y, X[:, :0]).movedim((0, 1), (-2, -1))

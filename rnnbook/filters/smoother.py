@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from rnnbook.filters.batches import Steps, by_series, of_series, over_steps, runs
+from rnnbook.filters.batches import Steps, by_series, of_series, over_steps
 from rnnbook.filters.kalman import FEW, Filtered, Gain, at_once, measurements
 from rnnbook.filters.matrices import (
     apply,
@@ -26,6 +26,7 @@ from rnnbook.filters.matrices import (
 )
 from rnnbook.filters.statespace import over_time, with_both_axes
 from rnnbook.layers.scan_dense import doubling
+
 
 @dataclass(frozen=True)
 class Smoothed:
@@ -136,8 +137,10 @@ def with_measurement(A: Tensor, C: Tensor, Q: Tensor, R: Tensor, seen: Tensor | 
     S_inv = S_inv.permute(2, 0, 1).view(S.shape)
     gain, CA = Q @ C.mT @ S_inv, C @ A
     I_KC = torch.eye(A.shape[-1]).to(A) - gain @ C
+    U = _first(root(*_last(Q, Q[..., :0]))[0])
+    left = U.mT - gain @ (C @ U.mT)
     told = CA.mT @ S_inv
-    return gain, I_KC @ A, I_KC @ Q @ I_KC.mT + gain @ R @ gain.mT, told, told @ CA
+    return gain, I_KC @ A, left @ left.mT + gain @ R @ gain.mT, told, told @ CA
 
 
 def _by_information(
@@ -156,10 +159,10 @@ def _by_information(
         steps = slice(first + 1, stop + 1)
         S_inv = over_steps(gains[steps], "S_inv")
         seen = (S_inv if own else S_inv[..., None]).detach().diagonal(dim1=1, dim2=2) != 0
-        found = with_measurement(*(X[steps] for X in (A, C, Q, R)), seen=seen)
+        found = with_measurement(A[steps], C[steps], Q[steps], R[steps], seen)
         if isinstance(found, int):
             return False
-        found = (X.expand(stop - first, groups, -1, -1) for X in found)
+        found = tuple(X.expand(stop - first, groups, -1, -1) for X in found)
         K, A_y, Q_y, told, H = (X.permute(0, 2, 3, 1).contiguous() if own else X[:, 0] for X in found)
         gap, v_y = over_steps(gains[steps], "K") - K, v[steps]
         begins = [0]  # of the steps that are the same
@@ -190,7 +193,7 @@ def _by_information(
                 k, vector = same.start, vectors[same.start]
             k -= 1
         P = over_steps(gains[first:stop], "P").movedim(0, 2)
-        P_s = _joined(P, torch.stack(infos[:-1], 2), P[:, :0])
+        P_s = joined(P, torch.stack(infos[:-1], 2), P[:, :0])
         covariances.fill_each(first, stop, P_s.movedim(2, 0))
         for t in range(first, stop) if own else ():
             P_t = of_series(P_s[:, :, t - first], group)
@@ -200,15 +203,15 @@ def _by_information(
             means.fill_each(first, stop, m_s.to(filtered.m.dtype))
         if lags is not None:
             A_y, Q_y, H = (X.movedim(0, 2).flatten(2) for X in (A_y, Q_y, H))
-            P_y = _joined(P, H.view(P.shape), P[:, :0]).flatten(2)  # s_t, of which y_{t+1} has told
+            P_y = joined(P, H.view(P.shape), P[:, :0]).flatten(2)  # s_t, of which y_{t+1} has told
             AP = product(A_y, P_y).view(P.shape)
             P_pred = predicted(A_y, P_y, Q_y).view(P.shape)
-            lags.fill_each(first, stop, _joined(P_pred, torch.stack(infos[1:], 2), AP)[:, model.n :].movedim(2, 0))
+            lags.fill_each(first, stop, joined(P_pred, torch.stack(infos[1:], 2), AP)[:, model.n :].movedim(2, 0))
     return True
 
 
-def _joined(P: Tensor, info: Tensor, Y: Tensor) -> Tensor:
-    """(I + PΛ)⁻¹ [P, Y] = U'(I + UΛU')⁻¹ [U, Z] with P = U'U, Y = U'Z; all (n, ., ...).  Only P without a Y."""
+def joined(P: Tensor, info: Tensor, Y: Tensor) -> Tensor:
+    """(I + PΛ)⁻¹ [P, Y] = U'(I + UΛU')⁻¹ [U, Z] with P = U'U, Y = U'Z; all (n, ., ...)."""
     shape = (len(P), -1, *P.shape[2:])
     P, info, Y = (X.flatten(2) if X.dim() > 2 else X for X in (P, info, Y))
     UZ = torch.cat(root(P, Y), 1)
@@ -302,13 +305,14 @@ def two_filter(filtered: Filtered, y: Tensor, mask: Tensor | None = None) -> Smo
     eye = torch.eye(n).to(y)[:, :, None]
     both = [y.new_zeros(n, n + B // width, width)]  # Λ and λ
     for t in range(T - 1, 0, -1):
-        U, u = (both[-1] + product(transpose(H[:, :n, t]), H[:, :, t])).split((n, B // width), 1)
-        U, u = root(U, u)
+        both_t = both[-1] + product(transpose(H[:, :n, t]), H[:, :, t])
+        U, u = root(both_t[:, :n], both_t[:, n:])
         _, Z = root(eye + congruence(U, Q[t]), torch.cat((product(U, A[t]), u), 1))
         both.append(product(transpose(Z[:, :n]), Z))
-    L, l = torch.stack(both[::-1], 2).split((n, B // width), 1)
+    all_t = torch.stack(both[::-1], 2)
+    L, l = all_t[:, :n], all_t[:, n:]
     P = filtered.unrounded("P")[:, :width].permute(2, 3, 0, 1)
-    P_s, L = (X.permute(2, 3, 0, 1) for X in (_joined(P, L, P[:, :0]), L))
+    P_s, L = (X.permute(2, 3, 0, 1) for X in (joined(P, L, P[:, :0]), L))
     m = filtered.m.double()[..., None]
     m_s = m + P_s @ (l.permute(2, 1, 3, 0).reshape(T, B, n, 1) - L @ m)
     return Smoothed(m_s[..., 0].to(filtered.m.dtype), P_s.expand(-1, B, -1, -1).to(filtered.m.dtype))

@@ -53,4 +53,4 @@ def test_a_root_of_any_rank_and_a_solution_in_its_range(rank):
         assert gap((U.T @ Z) / D[:, None], X @ Y) < 1e-7
         assert gap(S @ solve(S, told) / D[:, None], X @ Y) < 1e-7
         many = solve(S[:, :, None].expand(3, 3, 2), told[:, :, None].expand(3, 4, 2))
-        assert gap(many[:, :, 1], solve(S, told)) < 1e-7
+        assert gap(D[:, None] * many[:, :, 1], D[:, None] * solve(S, told)) < 1e-7
