@@ -200,7 +200,6 @@ def _gains(model: StateSpace, ok: list[Tensor | None], G: int) -> list[Gain]:
         P = P[:, :, 0]
     if G > 1 and P.dim() == 2:
         P = P[:, :, None].expand(-1, -1, G).contiguous()
-    eye = torch.eye(model.p).to(P)
     may_settle = G == 1 and model.constant
     learns = torch.is_grad_enabled() and any(X.requires_grad for X in (model.A, model.C, model.Q, model.R, model.P))
     gains: list[Gain] = []
@@ -210,7 +209,7 @@ def _gains(model: StateSpace, ok: list[Tensor | None], G: int) -> list[Gain]:
         if settled and same[t]:
             gains.append(gains[-1])
             continue
-        gains.append(_measure(P, C[t], R[t], ok[t], eye))
+        gains.append(_measure(P, C[t], R[t], ok[t]))
         if t + 1 < T:
             before, P = P, predicted(A[t + 1], gains[-1].P, Q[t + 1])
             settled = (
@@ -243,35 +242,48 @@ def _is_settled(P: Tensor, before: Tensor, K: Tensor, model: StateSpace, steps: 
     return left < 0.99 and (steps is None or steps * left**steps < torch.finfo(P.dtype).eps)
 
 
-def _measure(P: Tensor, C: Tensor, R: Tensor, ok: Tensor | None, eye: Tensor) -> Gain:
+def _measure(P: Tensor, C: Tensor, R: Tensor, ok: Tensor | None) -> Gain:
+    if ok is not None:  # what is missing is nothing of the state, in noise of its own
+        both, missing = ok[:, None] & ok, torch.diag_embed((~ok).to(R).mT if ok.dim() == 2 else (~ok).to(R))
+        if ok.dim() == 2:
+            missing, C, R = missing.movedim(0, 2), *(X if X.dim() == 3 else X[:, :, None] for X in (C, R))
+        C, R = torch.where(ok[:, None], C, 0.0), torch.where(both, R, missing)
     CP = product(C, P)
     S = plus(product(CP, transpose(C)), R)
-    if ok is None:
-        S_inv, logdet = inverse(S)
-    else:
-        both = ok[:, None] & ok[None]
-        S_inv, logdet = inverse(torch.where(both, S, eye if S.dim() == 2 else eye[:, :, None]))
-        S_inv = torch.where(both, S_inv, 0.0)
-    K = transpose(product(S_inv, CP))
-    return Gain(K, S_inv, logdet, *_corrected(P, K, CP, C, R))
+    S_inv, logdet = inverse(S)
+    K, after, steep = _corrected(P, transpose(product(S_inv, CP)), CP, C, R)
+    return Gain(K, S_inv if ok is None else torch.where(both, S_inv, 0.0), logdet, after, steep)
 
 
-def _corrected(P: Tensor, K: Tensor, CP: Tensor, C: Tensor, R: Tensor) -> tuple[Tensor, bool]:
-    """(I − KC) P (I − KC)' + K R K', by the p columns of K, and whether it is far below P.
+def _corrected(P: Tensor, K: Tensor, CP: Tensor, C: Tensor, R: Tensor) -> tuple[Tensor, Tensor, bool]:
+    """K and (I − KC) P (I − KC)' + K R K', by the p columns of K, and whether that is far below P.
 
-    There, rounding of P could make what is left negative: the value is a sum of squares, with a root of P. The gradient
-    is that of Joseph's form, which has one for every P.
+    There S may be so much larger in one direction than in another that its inverse has few digits left, and rounding
+    of P could make what is left negative. With P = U'U it is the square U'(I + U C'R⁻¹C U')⁻¹U, and K is this
+    times C'R⁻¹; where R is singular, Joseph's form with a root of P. The gradients are those of Joseph's form and its
+    gain, which have one for every P.
     """
     once = minus(P, K, CP)
     joseph = minus(once, product(once, transpose(C)) - product(K, R), transpose(K))
-    before, after = (X.detach().diagonal(dim1=0, dim2=1) for X in (P, joseph))
-    if not bool((before > FEW * after).any()):
-        return joseph, False
+    before, left = (X.detach().diagonal(dim1=0, dim2=1) for X in (P, joseph))
+    if not bool((before > FEW * left).any()):
+        return K, joseph, False
     with torch.no_grad():
         U, _ = root(P, P[:, :0])
-        left = minus(transpose(U), K, product(C, transpose(U)))
-        value = product(left, transpose(left)) + product(product(K, R), transpose(K))
-    return (joseph + (value - joseph).detach() if joseph.requires_grad else value), True
+        UC = product(U, transpose(C))
+        R_inv, logdet = inverse(R)
+        gain = K
+        if bool(logdet.isfinite().all()):
+            seen = product(product(UC, R_inv), transpose(UC))
+            _, Z = root(plus(seen, torch.eye(len(P)).to(P)), U)
+            value = product(transpose(Z), Z)
+            gain = product(product(value, transpose(C)), R_inv)
+        else:
+            rest = minus(transpose(U), K, transpose(UC))
+            value = product(rest, transpose(rest)) + product(product(K, R), transpose(K))
+    if not joseph.requires_grad:
+        return gain, value, True
+    return K + (gain - K).detach(), joseph + (value - joseph).detach(), True
 
 
 def _means(
