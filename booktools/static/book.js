@@ -61,7 +61,7 @@ document.addEventListener("DOMContentLoaded", () => {
     for (const [name, part] of Object.entries(far)) if (part > 0 && part <= 1) kept.far[name] = part;
   } catch {} // nothing there, no leave to look, or something else
   const keep = () => localStorage.setItem("reading", JSON.stringify(kept));
-  const links = [...document.querySelectorAll(".bd-sidebar-primary li > a.internal, #sec-index-plan a.internal")]
+  const links = [...document.querySelectorAll(".bd-sidebar-primary li > a.internal, #sec-index-ways a.internal")]
     .map((link) => [link, /\/(chapters\/[\w-]+)\.html$/.exec(link.href.split("#")[0])?.[1]])
     .filter(([, name]) => name && name !== page);
   for (const [link, name] of links) {

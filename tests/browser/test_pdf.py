@@ -55,7 +55,7 @@ def test_it_loads_only_files_of_the_site(text: str) -> None:
 
 def test_solutions_are_open_and_hints_are_not_there(text: str) -> None:
     assert "fold-hint" not in text
-    assert "<form" not in text
+    assert '<form class="answer"' not in text
     folds = re.findall(r"<details\b[^>]*>", text)
     assert folds
     assert all("open" in fold and "fold-solution" in fold for fold in folds)
