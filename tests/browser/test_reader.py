@@ -312,7 +312,7 @@ def test_the_curves_are_the_packages(reading: Reading, explorers: Compute) -> No
     """What is drawn, read off against the ticks as a reader would; at both ends of the grid."""
     for figure in figures(reading.page, explorers(reading.chapter)):
         if any(isinstance(series, Wiring) for series in figure.explorer.series.values()):
-            continue  # it has no axes; the numbers on its wires are compared in test_explore_browser.py
+            continue  # it has no axes; the numbers on its wires are compared in test_drawings_browser.py
         for key in ("Home", "End"):
             for node in figure.inputs.values():
                 node.press(key)

@@ -68,6 +68,7 @@ def build(book: Path, tmp_path_factory: pytest.TempPathFactory) -> Build:
     (book / "chapters").mkdir()
     shutil.copy(ROOT / "chapters" / "references.bib", book / "chapters")
     (book / "chapters" / "figure-words.yml").write_text("time step: 时间步\n", "utf8")
+    (book / "chapters" / "glossary.yml").write_text("[]\n", "utf8")
     (home, *rest), part = PAGES, {"caption": "Part | 部分", "numbered": True}
     toc = {"format": "jb-book", "root": home, "parts": [part | {"chapters": [{"file": name} for name in rest]}]}
     (book / "_toc.yml").write_text(yaml.safe_dump(toc), "utf8")
