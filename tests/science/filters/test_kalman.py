@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import mpmath
 import numpy as np
 import pytest
 import torch
@@ -324,3 +325,20 @@ def test_units_do_not_matter(seed):
         assert ((found.P / D[:, None] / D - plain.P).abs() / sd[..., None] / sd[..., None, :]).max() <= within
         change = (~y.isnan()).to(F64).sum(0) @ E.log()
         assert gap(found.log_likelihood + change, plain.log_likelihood) < 1e-8
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_two_channels_that_see_one_unknown_direction_leave_the_right_covariance(seed):
+    """One step against 60 digits: what is off is rounding of the prior, not the condition of S = C P C' + R."""
+    draw = torch.Generator().manual_seed(seed)
+    n, size = 2 + seed % 3, 10.0 ** (1 + seed)
+    w, B, C, y = (torch.randn(*shape, generator=draw, dtype=F64) for shape in ((n, 1), (2, 2), (2, n), (1, 1, 2)))
+    P, R = size * w @ w.T, (B @ B.T + (B @ B.T).T) / 2 + torch.eye(2, dtype=F64)
+    with mpmath.workdps(60):
+        prior, noise, sees = (mpmath.matrix(X.tolist()) for X in (P, R, C))
+        K = prior * sees.T * mpmath.inverse(sees * prior * sees.T + noise)
+        left = prior - K * sees * prior
+        right = torch.tensor([[float(left[i, j]) for j in range(n)] for i in range(n)], dtype=F64)
+    eye = torch.eye(n, dtype=F64)
+    found = kalman.filter(StateSpace(eye, C, eye, R, torch.zeros(n, dtype=F64), P), y).P[0, 0]
+    assert gap(found, right) < 1e-12 * right.abs().max() + 1e3 * torch.finfo(F64).eps * size * right.abs().max()
