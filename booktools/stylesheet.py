@@ -4,6 +4,8 @@ import posixpath
 import re
 from collections.abc import Collection, Iterator
 
+import rcssmin
+
 RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
 EMPTY_BLOCK = re.compile(r"@(?:media|supports|layer)[^{};]*\{\s*\}")
 KEYFRAMES = re.compile(r"@(?:-webkit-)?keyframes\s+([\w-]+)\s*\{(?:[^{}]*\{[^{}]*\})*\s*\}")
@@ -68,7 +70,7 @@ def rebased(css: str, folder: str) -> str:
 
 
 def without_idle(css: str, used: Collection[str]) -> str:
-    """The stylesheet without variables and fonts that neither its rules nor these names ask for."""
+    """The stylesheet without variables and fonts that neither its rules nor these names ask for, and without blanks."""
     before = ""
     while css != before:  # a variable that was dropped may have been the last to ask for another
         before, css = css, _with_variables(css, {*ASKED.findall(css), *used})
@@ -78,7 +80,7 @@ def without_idle(css: str, used: Collection[str]) -> str:
         family = FAMILY.search(face[1])
         return face[0] if family and family[1] in rules else ""
 
-    return re.sub(r"[^{}]+\{\s*\}", "", FACE.sub(shown, css))
+    return str(rcssmin.cssmin(re.sub(r"[^{}]+\{\s*\}", "", FACE.sub(shown, css))))
 
 
 def _with_variables(css: str, asked: Collection[str]) -> str:

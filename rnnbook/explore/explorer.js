@@ -16,7 +16,7 @@ function number(value) {
   if (!isFinite(value)) return "–";
   const size = Math.abs(+value.toPrecision(3));
   const [mantissa, exponent] = size.toExponential().split("e");
-  const raised = exponent.replace(/./g, (c) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[c] ?? (c === "-" ? "⁻" : ""));
+  const raised = exponent.replace(/./g, (c) => "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"[c === "-" ? 10 : c] ?? "");
   const text = size && (size < 1e-3 || size >= 1e5) ? mantissa + "×10" + raised : size;
   return (value < 0 && size ? "−" : "") + text;
 }

@@ -53,12 +53,19 @@ def test_it_loads_only_files_of_the_site(text: str) -> None:
     assert "<script" not in text
 
 
-def test_solutions_are_open_and_hints_are_not_there(text: str) -> None:
+def test_solutions_are_open_and_hints_are_not_there(text: str, lang: str) -> None:
+    """Cells of assertions are one line each, which says how many there are."""
     assert "fold-hint" not in text
     assert '<form class="answer"' not in text
-    folds = re.findall(r"<details\b[^>]*>", text)
-    assert folds
-    assert all("open" in fold and "fold-solution" in fold for fold in folds)
+    folds = re.findall(r"<details\b[^>]*>(?:<summary>.*?</summary>)?", text)
+    solutions = [fold for fold in folds if "fold-solution" in fold]
+    checked = [fold for fold in folds if "fold-checked" in fold]
+    assert solutions
+    assert checked
+    assert len(solutions) + len(checked) == len(folds)
+    assert all("<details open " in fold for fold in solutions)
+    said = {"en": r"Checked here: \d+ statements?", "zh": r"此处核对：\d+ 条"}[lang]
+    assert all(re.search(rf'^<details class="[^"]*"><summary>{said}</summary>', fold) for fold in checked)
 
 
 def test_explorables_are_pictures(text: str) -> None:
