@@ -74,7 +74,7 @@ def show(browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", lambda request: complaints.extend([request.url] * (not request.url.startswith("file:"))))
         page.goto(file.as_uri())
-        if options.get("java_script_enabled", True):  # figures are drawn with the first frame, which may come after the load
+        if options.get("java_script_enabled", True):  # figures come with the first frame, perhaps after the load
             page.wait_for_function("new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0, true)))")
         return page
 

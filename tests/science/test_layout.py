@@ -154,3 +154,12 @@ def test_the_name_of_a_module_is_that_of_its_tests() -> None:
 def test_file_names_carry_no_numbers() -> None:
     for path in modules(ROOT, FOLDERS).values():
         assert not any(letter.isdigit() for letter in path.stem), path
+
+
+def test_the_quick_lanes_need_neither_site_nor_browser() -> None:
+    """`make check` builds nothing."""
+    for lane in ("science", "check", "text"):
+        for path in sorted((ROOT / "tests" / lane).rglob("test_*.py")):
+            nodes = ast.walk(ast.parse(path.read_text("utf8")))
+            asked = {argument.arg for node in nodes if isinstance(node, ast.FunctionDef) for argument in node.args.args}
+            assert not asked & {"site", "browser"}, f"{path}: belongs in tests/site or tests/browser"
