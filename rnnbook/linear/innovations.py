@@ -21,6 +21,9 @@ ROUNDS = 60
 RUNS = 8
 # On the unit circle rounding moves a zero by about the square root of the machine precision.
 CIRCLE = 1e-6
+# A zero that repeats is moved further: only with this distance from the circle is it known to lie inside or outside.
+SORTED = 1e-3
+STEPS = 40_000  # of the iteration for the zeros outside: (1 − SORTED)/(1 + SORTED) to this power is below EPS
 EPS = torch.finfo(F64).eps
 FREE_OF_NOISE = "some combination of the outputs is free of noise; drop an output"
 
@@ -46,7 +49,8 @@ def dare(F: Numbers, H: Numbers, Q: Numbers, R: Numbers, S: Numbers | None = Non
 
     F: (n, n), H: (O, n); [[Q, S], [S', R]] is the covariance of the noises of z_{t+1} and y_t, S zero unless
     given. R may be singular and F unstable. P is the variance of z_t given all past y. Differentiable. States and
-    outputs may have units of any size; rounding costs about Σ_k ‖(F − KH)^k‖² times the machine precision.
+    outputs may have units of any size; rounding costs about Σ_k ‖(F − KH)^k‖² times the machine precision, less where
+    y_t tells all noise of z_{t+1}, as it does for a VARMA.
     Raises TypeError and ValueError for shapes that do not fit, for what is not a covariance, for a pole on or outside
     the unit circle that H does not see, for a zero on the unit circle, and for outputs without noise.
     Source: the Riccati recursion of Anderson & Moore 1979, Optimal filtering, with 2^i steps in round i, as in
@@ -105,8 +109,10 @@ def _stabilising(F: Tensor, H: Tensor, Q: Tensor, R: Tensor, S: Tensor) -> Tenso
         unmoved = _hidden(own.detach().T, rest.detach(), 1 - 1e-8, 1 + 1e-8)
         if len(unmoved) > 0:
             raise ValueError(_no_predictor(unmoved))
-        if not bool(rest.detach().any()) and spectral_radius(own) < 1:
-            return _summed(own, rest)
+        if not bool(rest.detach().any()) and (P := _moved(own, H, R)) is not None:
+            if rest.requires_grad:  # it is zero, but its derivative need not be
+                P = P + _summed((F - _gain(P, F, H, R, S)[0] @ H).detach(), rest)
+            return P
     P = torch.eye(len(F), dtype=F64)
     with torch.no_grad():
         # From P_0 = 0 a zero outside the unit circle would never be moved inside: that start may solve the equation.
@@ -120,6 +126,43 @@ def _stabilising(F: Tensor, H: Tensor, Q: Tensor, R: Tensor, S: Tensor) -> Tenso
     if not spectral_radius(closed, "F − KH") < (1 if least > 1e-8 else 1 - CIRCLE):
         raise ValueError(_no_predictor(eigenvalues("F − KH", closed)))
     return P
+
+
+def _moved(own: Tensor, H: Tensor, R: Tensor) -> Tensor | None:
+    """P where y_t tells all noise of z_{t+1}; None where a zero is too near to the unit circle to be sorted.
+
+    The zeros are the eigenvalues of `own`. P lives on those outside: with own V = V Λ and C = HV, P = V X⁻¹ V' with
+    X = Λ⁻ᵀ(X + C'R⁻¹C)Λ⁻¹ moves each inside. Zeros inside that repeat cost no digits, as they do in the recursion.
+    """
+    n = len(own)
+    size = eigenvalues("F − S R⁻¹ H", own.detach()).abs()
+    if bool(((size - 1).abs() <= SORTED).any()):
+        return None
+    outside = int((size > 1).sum())
+    basis = torch.eye(n, dtype=F64)
+    with torch.no_grad():
+        for _ in range(STEPS if outside else 0):
+            basis = torch.linalg.qr(own @ basis).Q
+            below = basis[:, outside:].T @ own @ basis[:, :outside]
+            if bool((below.abs() <= 4 * EPS * own.abs().max()).all()):
+                break
+        else:
+            if outside:
+                return None
+    V, rest = basis[:, :outside], basis[:, outside:]
+    # Zero but for rounding: the step of the subspace that own V = V Λ asks for, and through it the derivative.
+    A, D = V.T @ own @ V, rest.T @ own @ rest
+    one, other = torch.eye(outside, dtype=F64), torch.eye(n - outside, dtype=F64)
+    sylvester = torch.kron(other, A.T.contiguous()) - torch.kron(D.contiguous(), one)
+    V = V + rest @ torch.linalg.solve(sylvester, (rest.T @ own @ V).flatten()).reshape(n - outside, outside)
+    back = torch.linalg.inv(basis[:, :outside].T @ own @ V)
+    C = H @ V
+    seen = back.T @ C.T @ torch.linalg.solve(R, C) @ back
+    root, failed = torch.linalg.cholesky_ex(_summed(back.T, seen))
+    if int(failed) != 0:
+        return None
+    P: Tensor = V @ torch.cholesky_inverse(root) @ V.T
+    return (P + P.T) / 2
 
 
 def _no_predictor(zeros: Tensor) -> str:

@@ -144,6 +144,48 @@ def test_an_invertible_form_keeps_the_autocovariances(shape, seed):
     assert predictor(turned).stable
 
 
+@pytest.mark.parametrize("unit", [1.0, 1e-6, 1e9])
+@pytest.mark.parametrize(
+    ("inside", "outside"),
+    [
+        ([0.9] * 6, [2.0]),
+        ([0.8] * 8, [1.5]),
+        ([0.9] * 3, [2.0] * 3),
+        ([], [2.0] * 6),
+        ([0.99] * 3, [1.01]),
+        ([0.5], [-3]),
+    ],
+)
+def test_zeros_that_repeat_cost_no_digits(inside, outside, unit):
+    """One outside beside many inside: each of those outside, and no other, is reflected."""
+    model = VARMA([], np.poly(inside + outside)[1:].tolist(), unit**2)
+    right = np.poly(inside + [1 / zero for zero in outside])[1:]
+    turned = invertible_form(model)
+    assert np.abs(turned.M.numpy().ravel() - right).max() < 1e-8
+    assert turned.variance.item() == pytest.approx(np.prod(outside) ** 2 * unit**2, rel=1e-8)
+
+
+def test_the_slope_of_what_is_reflected():
+    """Two zeros outside and one inside: by finite differences, along models of this kind and away from them."""
+    form = innovations_form(VARMA([], np.poly([2.0, -1.5, 0.4])[1:].tolist()))
+    F, H, D = form.F, form.H, form.D
+
+    def solution(F, G, H, D):
+        return dare(F, H, G @ G.T, D @ D.T, G @ D.T)
+
+    inputs = [weight.clone().requires_grad_() for weight in (F, form.G, H, D)]
+    assert torch.autograd.gradcheck(solution, inputs, atol=1e-6)
+
+    def noisier(more):
+        return dare(F, H, form.G @ form.G.T + more * torch.eye(len(F), dtype=F64), D @ D.T, form.G @ D.T)[0, 0]
+
+    more = torch.zeros((), dtype=F64, requires_grad=True)
+    at = noisier(more)
+    at.backward()
+    step = 1e-6
+    assert more.grad.item() == pytest.approx((noisier(torch.tensor(step)) - at).item() / step, rel=1e-4)
+
+
 @pytest.mark.parametrize(("n", "I", "O"), [(1, 2, 1), (4, 3, 1), (4, 3, 2), (5, 2, 2)])
 def test_more_noises_than_outputs_become_as_many(n, I, O):
     model = random_rnn(n, I, O)
