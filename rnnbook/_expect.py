@@ -198,3 +198,10 @@ def choice(name: str, value: Word, choices: Sequence[str]) -> Word:
     if not isinstance(value, str) or value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
     return value
+
+
+def flag(name: str, value: object) -> bool:
+    """Return `value` if it is True or False, NumPy's too, else raise TypeError: "no" is true, and so is [False]."""
+    if _kind(value) != "bool" or getattr(value, "shape", ()) != ():
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    return bool(value)

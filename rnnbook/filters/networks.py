@@ -8,6 +8,7 @@ the optimal gains still change.
 import torch
 from torch import Tensor, nn
 
+from rnnbook import _expect as expect
 from rnnbook.filters.statespace import StateSpace
 from rnnbook.filters.steady import require_definite, steady
 from rnnbook.layers.cells import Elman
@@ -50,6 +51,7 @@ def smoother_network(model: StateSpace, skip: bool = True) -> SmootherNetwork:
     For one state the two have the same pole λ, and the estimate is Σ_k (P_s/r) λ^|k| y_{t+k}.
     Raises ValueError where the model has no steady state or R is singular.
     """
+    expect.flag("skip", skip)
     found = steady(model)
     n, p = model.n, model.p
     eye = torch.eye(n).to(model.A)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from rnnbook import _expect as expect
 from rnnbook.filters.batches import Steps, by_series, of_series, over_steps
 from rnnbook.filters.kalman import FEW, Filtered, Gain, at_once, measurements
 from rnnbook.filters.matrices import (
@@ -97,6 +98,7 @@ def smooth(filtered: Filtered, lag: bool = False) -> Smoothed:
     Where C Q C' + R is singular, `rts` is run, with its limits. A gradient takes what P knows exactly as exactly known.
     Source: Fraser & Potter 1969, The optimum linear smoother as a combination of two optimum linear filters.
     """
+    expect.flag("lag", lag)
     T, B, _ = filtered.m.shape
     gains, group = filtered.gains, filtered.group
     P, m = gains[-1].P, filtered.m.mT

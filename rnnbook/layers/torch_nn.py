@@ -84,6 +84,7 @@ def to_torch(layer: Recurrent | Bidirectional | Stacked, batch_first: bool = Fal
     `torch.nn` does not have, for layers that are not of one kind, size, dtype, device and direction, and for a
     GRU that trains b_n and not b, since one b_hh holds what belongs to both.
     """
+    expect.flag("batch_first", batch_first)
     rows = [_directions(part) for part in (list(layer.layers) if isinstance(layer, Stacked) else [layer])]
     cells = [cell for row in rows for cell in row]
     kinds = {(kind(cell), cell.H, getattr(cell, "phi", None), cell.b.dtype, cell.b.device) for cell in cells}

@@ -364,7 +364,7 @@ def units(model: Model, tolerance: float = 1e-8, *, skip: bool = True) -> int:
     A moving average of order q has degree q and needs q + 1 units. tolerance as for `degree`.
     """
     require_model("model", model)
-    tolerance = _share("tolerance", tolerance)
+    tolerance, skip = _share("tolerance", tolerance), expect.flag("skip", skip)
     if not skip:
         count = 2 * model.n + 2
         return _spectrum(model.markov(count), model.rounding(count)).rank(tolerance)
@@ -428,7 +428,7 @@ def smallest(model: Model, tolerance: float = 1e-8, *, skip: bool = True) -> Lin
     pseudo-inverse in a minimal `Delayed`. Ho and Kalman's construction then gives W, U and C.
     """
     require_model("model", model)
-    tolerance = _share("tolerance", tolerance)
+    tolerance, skip = _share("tolerance", tolerance), expect.flag("skip", skip)
     count = 2 * model.n + 2
     psi, rounding = model.markov(count), model.rounding(count)
     D = torch.zeros_like(psi[0])

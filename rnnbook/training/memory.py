@@ -89,7 +89,7 @@ def layer_saved_bytes(layer: Recurrent, T: int, B: int, *, masked: bool = False)
     as well, and the mask in bytes, TB.
     Raises ValueError for another backend or cell and for `segment`, which `plan` describes.
     """
-    T, B = expect.positive("T", T), expect.positive("B", B)
+    T, B, masked = expect.positive("T", T), expect.positive("B", B), expect.flag("masked", masked)
     cell = _counted(layer)
     H = cell.H
     pieces = -(-T // layer.chunk) if layer.chunk else 1

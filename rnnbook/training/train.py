@@ -72,6 +72,7 @@ def fit(
     """
     steps, every = expect.positive("steps", steps), expect.positive("every", every)
     truncate = None if truncate is None else expect.positive("truncate", truncate)
+    progress = None if progress is None else expect.flag("progress", progress)
     _check_kinds(model, batch, loss, optimiser, lr, evaluate, stop, generator)
     _check_clips(clip_norm, clip_value)
     if optimiser is None:

@@ -187,3 +187,11 @@ def test_a_choice_is_a_word_of_the_list(value):
     assert expect.choice("X", "a", ["a", "b"]) == "a"
     with pytest.raises(ValueError, match="X must be one of 'a', 'b', got"):
         expect.choice("X", value, ["a", "b"])
+
+
+def test_a_flag_is_true_or_false_and_nothing_that_counts_as_one():
+    for value in (True, np.True_, torch.tensor(True), np.array(True)):
+        assert expect.flag("X", value) is True
+    for value in (1, 0, "no", None, [False], np.array([True]), torch.ones(2) > 0, 1.0, np.bool_):
+        with pytest.raises(TypeError, match="X must be True or False, got"):
+            expect.flag("X", value)

@@ -4,7 +4,8 @@ import pytest
 import torch
 from doors import refuses
 
-from rnnbook.filters import hmm, networks, steady
+from rnnbook.filters import hmm, kalman, networks, steady
+from rnnbook.filters.smoother import smooth
 from rnnbook.filters.statespace import local_level
 
 MODEL = local_level(1.0, 1.0)
@@ -16,7 +17,8 @@ DOORS = [
     (steady.scalar, "a q r", {"a": 0.5, "q": 1.0, "r": 1.0}),
     (steady.steady, "model", {"model": MODEL}),
     (networks.filter_network, "model", {"model": MODEL}),
-    (networks.smoother_network, "model", {"model": MODEL}),
+    (networks.smoother_network, "model skip", {"model": MODEL, "skip": True}),
+    (smooth, "lag", {"filtered": kalman.filter(MODEL, LOG_B[:, :, :1].to(MODEL.A)), "lag": False}),
     (networks.units, "model tolerance", {"model": MODEL, "tolerance": 1e-8}),
     (hmm.MarkovChain, "prior transition", {"prior": HALF, "transition": torch.eye(2)}),
     (hmm.forward_backward, "chain log_b", {"chain": CHAIN, "log_b": LOG_B}),

@@ -95,3 +95,19 @@ def test_the_gradient():
         return smoothed.m, smoothed.P
 
     assert torch.autograd.gradcheck(run, [X.clone().requires_grad_() for X in (model.A, model.C)])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, F64])
+@pytest.mark.parametrize("prior", [1.0, 1e3, 1e6])
+def test_what_follows_never_makes_a_state_less_certain(dtype, prior):
+    """0 ≤ P_s ≤ P_f, as matrices, up to the rounding of P_f, however little is known at the start."""
+    for seed in range(20):
+        torch.manual_seed(seed)
+        made, y = random_model(3, 1), data(40, 2, 1, "anywhere").to(dtype)
+        start = prior * torch.eye(3, dtype=F64)
+        model = StateSpace(*(X.to(dtype) for X in (made.A, made.C, made.Q, made.R, made.m, start)))
+        P_f, P_s = parallel.filter(model, y)[1].double(), parallel.smooth(model, y).P.double()
+        size = P_f.diagonal(dim1=-2, dim2=-1).amax(-1)
+        rounding = 100 * torch.finfo(dtype).eps * size
+        assert (torch.linalg.eigvalsh(P_s)[..., 0] >= -rounding).all()
+        assert (torch.linalg.eigvalsh(P_f - P_s)[..., 0] >= -rounding).all()
