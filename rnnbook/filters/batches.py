@@ -55,9 +55,14 @@ def runs(steps: Sequence[object]) -> list[tuple[int, int]]:
 
 def over_steps(steps: Sequence[object], name: str) -> Tensor:
     """One part of what is used at t = 1..T as a tensor, time first."""
-    pieces = runs(steps)
-    distinct = torch.stack([getattr(steps[start], name) for start, _ in pieces])
-    if len(pieces) == len(steps):
+    return stacked([getattr(step, name) for step in steps])
+
+
+def stacked(values: Sequence[Tensor]) -> Tensor:
+    """What is used at t = 1..T, time first; the same tensor without a break is gone through once."""
+    pieces = runs(values)
+    distinct = torch.stack([values[start] for start, _ in pieces])
+    if len(pieces) == len(values):
         return distinct
     lengths = torch.tensor([stop - start for start, stop in pieces], device=distinct.device)
     return distinct.repeat_interleave(lengths, 0)

@@ -25,6 +25,7 @@ from rnnbook.filters.matrices import (
     predicted,
     product,
     root,
+    root_above_one,
     transpose,
 )
 from rnnbook.filters.statespace import StateSpace, over_time, with_both_axes
@@ -170,6 +171,8 @@ def measurements(model: StateSpace, y: Tensor, mask: Tensor | None) -> tuple[Ten
     expect.tensor("y", y, [("T", None), ("B", None), ("p", model.p)], like=model.A)
     if y.shape[0] == 0 or y.shape[1] == 0:
         raise ValueError(f"y must have at least one step and one series, got shape {tuple(y.shape)}")
+    if mask is None and bool(y.isfinite().all()):
+        return y, None
     seen = ~y.isnan()
     infinite = y.isinf()
     if mask is not None:
@@ -203,13 +206,13 @@ def _gains(model: StateSpace, ok: list[Tensor | None], G: int) -> list[Gain]:
     may_settle = G == 1 and model.constant
     learns = torch.is_grad_enabled() and any(X.requires_grad for X in (model.A, model.C, model.Q, model.R, model.P))
     gains: list[Gain] = []
-    same = _same_as_before(ok)
+    same, part = _same_as_before(ok), _incomplete(ok)
     settled = False
     for t in range(T):
         if settled and same[t]:
             gains.append(gains[-1])
             continue
-        gains.append(_measure(P, C[t], R[t], ok[t]))
+        gains.append(_measure(P, C[t], R[t], part[t]))
         if t + 1 < T:
             before, P = P, predicted(A[t + 1], gains[-1].P, Q[t + 1])
             settled = (
@@ -225,6 +228,15 @@ def _same_as_before(ok: list[Tensor | None]) -> list[bool]:
         return [False] + [True] * (len(ok) - 1)
     stacked = torch.stack(seen).flatten(1)
     return [False, *(stacked[1:] == stacked[:-1]).all(1).tolist()]
+
+
+def _incomplete(ok: list[Tensor | None]) -> list[Tensor | None]:
+    """None for a step at which all is measured, too."""
+    seen = [here for here in ok if here is not None]
+    if not seen:
+        return ok
+    complete = torch.stack(seen).flatten(1).all(1).tolist()
+    return [None if whole else here for here, whole in zip(seen, complete, strict=True)]
 
 
 def _is_settled(P: Tensor, before: Tensor, K: Tensor, model: StateSpace, steps: int | None) -> bool:
@@ -243,19 +255,26 @@ def _is_settled(P: Tensor, before: Tensor, K: Tensor, model: StateSpace, steps: 
 
 
 def _measure(P: Tensor, C: Tensor, R: Tensor, ok: Tensor | None) -> Gain:
-    if ok is not None:  # what is missing is nothing of the state, in noise of its own
-        both, missing = ok[:, None] & ok, torch.diag_embed((~ok).to(R).mT if ok.dim() == 2 else (~ok).to(R))
-        if ok.dim() == 2:
-            missing, C, R = missing.movedim(0, 2), *(X if X.dim() == 3 else X[:, :, None] for X in (C, R))
-        C, R = torch.where(ok[:, None], C, 0.0), torch.where(both, R, missing)
     CP = product(C, P)
     S = plus(product(CP, transpose(C)), R)
-    S_inv, logdet = inverse(S)
-    K, after, steep = _corrected(P, transpose(product(S_inv, CP)), CP, C, R)
-    return Gain(K, S_inv if ok is None else torch.where(both, S_inv, 0.0), logdet, after, steep)
+    if ok is None:
+        S_inv, logdet = inverse(S)
+    else:  # what is missing is nothing of the state, in noise of its own
+        both = ok[:, None] & ok
+        S_inv, logdet = inverse(torch.where(both, S, _eye_like(S)))
+        S_inv = torch.where(both, S_inv, 0.0)
+    K, after, steep = _corrected(P, transpose(product(S_inv, CP)), CP, C, R, ok)
+    return Gain(K, S_inv, logdet, after, steep)
 
 
-def _corrected(P: Tensor, K: Tensor, CP: Tensor, C: Tensor, R: Tensor) -> tuple[Tensor, Tensor, bool]:
+def _eye_like(X: Tensor) -> Tensor:
+    eye = torch.eye(len(X)).to(X)
+    return eye if X.dim() == 2 else eye[:, :, None]
+
+
+def _corrected(
+    P: Tensor, K: Tensor, CP: Tensor, C: Tensor, R: Tensor, ok: Tensor | None
+) -> tuple[Tensor, Tensor, bool]:
     """K and (I − KC) P (I − KC)' + K R K', by the p columns of K, and whether that is far below P.
 
     There S may be so much larger in one direction than in another that its inverse has few digits left, and rounding
@@ -265,17 +284,20 @@ def _corrected(P: Tensor, K: Tensor, CP: Tensor, C: Tensor, R: Tensor) -> tuple[
     """
     once = minus(P, K, CP)
     joseph = minus(once, product(once, transpose(C)) - product(K, R), transpose(K))
-    before, left = (X.detach().diagonal(dim1=0, dim2=1) for X in (P, joseph))
-    if not bool((before > FEW * left).any()):
+    if not _far_below(joseph, P):
         return K, joseph, False
     with torch.no_grad():
+        if ok is not None:
+            if ok.dim() == 2:
+                C, R = (X if X.dim() == 3 else X[:, :, None] for X in (C, R))
+            C, R = torch.where(ok[:, None], C, 0.0), torch.where(ok[:, None] & ok, R, _eye_like(R))
         U, _ = root(P, P[:, :0])
         UC = product(U, transpose(C))
         R_inv, logdet = inverse(R)
         gain = K
         if bool(logdet.isfinite().all()):
             seen = product(product(UC, R_inv), transpose(UC))
-            _, Z = root(plus(seen, torch.eye(len(P)).to(P)), U)
+            Z = root_above_one(seen, U)
             value = product(transpose(Z), Z)
             gain = product(product(value, transpose(C)), R_inv)
         else:
@@ -284,6 +306,15 @@ def _corrected(P: Tensor, K: Tensor, CP: Tensor, C: Tensor, R: Tensor) -> tuple[
     if not joseph.requires_grad:
         return gain, value, True
     return K + (gain - K).detach(), joseph + (value - joseph).detach(), True
+
+
+def _far_below(left: Tensor, P: Tensor) -> bool:
+    """Whether some variance of `left` is so far below that of P that a difference would keep few of its digits."""
+    if P.dim() == 2:  # a handful of numbers
+        variances = zip(P.diagonal().tolist(), left.diagonal().tolist(), strict=True)
+        return any(before > FEW * after for before, after in variances)
+    before, after = (X.detach().diagonal(dim1=0, dim2=1).mT for X in (P, left))
+    return bool((before > FEW * after).any())
 
 
 def _means(
@@ -295,20 +326,21 @@ def _means(
     y = y.mT
     keeps_gradient = torch.is_grad_enabled() and any(X.requires_grad for X in (y, *vars(model).values()))
     means, innovations = Steps(T, m, keeps_gradient), Steps(T, y[0], keeps_gradient)
+    part = _incomplete(ok)
     for start, stop in runs(gains):
         K = of_series(gains[start].K.to(m.dtype), group)
         if at_once(stop - start, m):
             AK = A[start] @ K
             inputs = torch.cat((m.T[None], (AK @ y[start : stop - 1]).mT))
             before = doubling((A[start] - AK @ C[start]).T, inputs).mT
-            v = _where_seen(y[start:stop] - C[start] @ before, ok[start])
+            v = _where_seen(y[start:stop] - C[start] @ before, part[start])
             after = before + K @ v
             innovations.fill_each(start, stop, v)
             means.fill_each(start, stop, after)
             m = A[start] @ after[-1]
             continue
         for t in range(start, stop):
-            v = _where_seen(plus_applied(y[t], C[t], m, sign=-1), ok[t])
+            v = _where_seen(plus_applied(y[t], C[t], m, sign=-1), part[t])
             m = plus_applied(m, K, v)
             innovations.fill(t, t + 1, v)
             means.fill(t, t + 1, m)

@@ -105,11 +105,13 @@ def root(S: Tensor, Y: Tensor) -> tuple[Tensor, Tensor]:
     Y must then follow in the same way. No order of elimination loses digits for such an S, so none is looked for.
     """
     n = len(S)
-    least = 4 * n * torch.finfo(S.dtype).eps * _variances(S)
+    rounding = 4 * n * torch.finfo(S.dtype).eps
     if S.dim() == 2:
         U, failed = torch.linalg.cholesky_ex(S, upper=True)
-        if int(failed) == 0 and bool((_variances(U).square() > least).all()):
+        roots, variances = U.diagonal().tolist(), S.diagonal().tolist()
+        if int(failed) == 0 and all(u * u > rounding * s for u, s in zip(roots, variances, strict=True)):
             return U, torch.linalg.solve_triangular(U.mT, Y, upper=False)
+    least = rounding * _variances(S)
     rest = torch.cat((S, Y), 1)
     rows = []
     for k in range(n):
@@ -120,6 +122,16 @@ def root(S: Tensor, Y: Tensor) -> tuple[Tensor, Tensor]:
         rest = torch.addcmul(rest[1:, 1:], row[1 : n - k, None], row[None, 1:], value=-1)
     UZ = torch.stack(rows)
     return UZ[:, :n], UZ[:, n:]
+
+
+def root_above_one(S: Tensor, Y: Tensor) -> Tensor:
+    """Z with I + S = U'U and Y = U'Z, for positive semidefinite S: (n, n, ...). No pivot is below 1."""
+    n = len(S)
+    if S.dim() == 2:
+        U, _ = torch.linalg.cholesky_ex(S + torch.eye(n).to(S), upper=True)
+        Z: Tensor = torch.linalg.solve_triangular(U.mT, Y, upper=False)
+        return Z
+    return root(S + torch.eye(n).to(S).view(n, n, *[1] * (S.dim() - 2)), Y)[1]
 
 
 def solve(S: Tensor, Y: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from rnnbook import _expect as expect
-from rnnbook.filters.batches import Steps, by_series, of_series, over_steps
+from rnnbook.filters.batches import Steps, by_series, of_series, over_steps, patterns, stacked
 from rnnbook.filters.kalman import FEW, Filtered, Gain, at_once, measurements
 from rnnbook.filters.matrices import (
     apply,
@@ -22,10 +22,11 @@ from rnnbook.filters.matrices import (
     predicted,
     product,
     root,
+    root_above_one,
     solve,
     transpose,
 )
-from rnnbook.filters.statespace import over_time, with_both_axes
+from rnnbook.filters.statespace import StateSpace, over_time, with_both_axes
 from rnnbook.layers.scan_dense import doubling
 
 
@@ -150,9 +151,8 @@ def _by_information(
 ) -> bool:
     """The first `left` steps of `smooth`, from Λ and ρ after them; False where C Q C' + R is singular."""
     gains, group = filtered.gains, filtered.group
-    model, own = filtered.model, info.dim() == 3
+    model, own, constant = filtered.model, info.dim() == 3, filtered.model.constant
     v, m = filtered.v.double().mT, filtered.m.double().mT
-    A, C, Q, R = (with_both_axes(X.double(), len(m)) for X in (model.A, model.C, model.Q, model.R))
     eye = torch.eye(model.n).to(info)
     eye = eye[:, :, None].expand_as(info) if own else eye
     groups = info[0, 0].numel()
@@ -160,49 +160,54 @@ def _by_information(
         first = max(stop - width, 0)
         steps = slice(first + 1, stop + 1)
         S_inv = over_steps(gains[steps], "S_inv")
-        seen = (S_inv if own else S_inv[..., None]).detach().diagonal(dim1=1, dim2=2) != 0
-        found = with_measurement(A[steps], C[steps], Q[steps], R[steps], seen)
+        seen = (S_inv if own else S_inv[..., None]).detach().diagonal(dim1=1, dim2=2) != 0  # (steps, G, p)
+        found = _with_each_measurement(model, len(m), steps, seen)
         if isinstance(found, int):
             return False
-        found = tuple(X.expand(stop - first, groups, -1, -1) for X in found)
         K, A_y, Q_y, told, H = (X.permute(0, 2, 3, 1).contiguous() if own else X[:, 0] for X in found)
-        gap, v_y = over_steps(gains[steps], "K") - K, v[steps]
+        gap = over_steps(gains[steps], "K") - K
         begins = [0]  # of the steps that are the same
         for k, changed in enumerate((seen[1:] != seen[:-1]).flatten(1).any(1).tolist(), 1):
-            begins.append(k if changed or not model.constant else begins[-1])
-        infos, vectors = [info] * (stop - first + 1), [vector] * (stop - first + 1)
-        k = stop - first - 1
+            begins.append(k if changed or not constant else begins[-1])
+        length = stop - first
+        infos, by, alike = [info] * (length + 1), [info] * length, []  # Λ, F, and from where to where F stays the same
+        k = length - 1
         while k >= 0:
             U, inverted = root(info, eye)
-            _, Z = root(eye + congruence(U, Q_y[k]), torch.cat((product(U, A_y[k]), inverted), 1))
+            Z = root_above_one(congruence(U, Q_y[k]), torch.cat((product(U, A_y[k]), inverted), 1))
             back = transpose(Z[:, : model.n])
-            F = product(back, Z[:, model.n :])
-            D = told[k] + product(product(F, info), gap[k])
+            by[k] = product(back, Z[:, model.n :])
             before, info = info, product(back, transpose(back)) + H[k]
-            vector = plus_applied(apply(of_series(D, group), v_y[k]), of_series(F, group), vector)
-            infos[k], vectors[k] = info, vector
+            infos[k] = info
+            alike.append((k, k + 1))
             # Between equal steps changes shrink as in the filter: once they are rounding, the rest of these steps
             # repeats the last. Its gradient has more to gather.
-            same = slice(begins[k], k)
-            if not own and begins[k] < k and k % 4 == 0 and not info.requires_grad and is_rounding(info, before):
-                new = (told[same] + F @ info @ gap[same]) @ v_y[same]
-                if at_once(len(new), vector):
-                    vectors[same] = doubling(F.T, torch.cat((new, vector[None])).mT, back=True)[:-1].mT.unbind(0)
-                else:
-                    for j in reversed(range(same.start, k)):
-                        vectors[j] = plus_applied(new[j - same.start], F, vectors[j + 1])
-                infos[same] = [info] * len(new)
-                k, vector = same.start, vectors[same.start]
+            start = begins[k]
+            if not own and start < k and k % 4 == 0 and not info.requires_grad and is_rounding(info, before):
+                infos[start:k], by[start:k] = [info] * (k - start), [by[k]] * (k - start)
+                alike.append((start, k))
+                k = start
             k -= 1
-        P = over_steps(gains[first:stop], "P").movedim(0, 2)
-        P_s = joined(P, torch.stack(infos[:-1], 2), P[:, :0])
-        covariances.fill_each(first, stop, P_s.movedim(2, 0))
-        for t in range(first, stop) if own else ():
-            P_t = of_series(P_s[:, :, t - first], group)
-            means.fill(t, t + 1, plus_applied(m[t], P_t, vectors[t - first]).to(filtered.m.dtype))
-        if not own:
-            m_s = m[first:stop] + P_s.movedim(2, 0) @ torch.stack(vectors[:-1])
-            means.fill_each(first, stop, m_s.to(filtered.m.dtype))
+        P, L, F = (stacked(X).movedim(0, 2) for X in ([gain.P for gain in gains[first:stop]], infos, by))
+        P_s = joined(P, L[:, :, :-1], P[:, :0]).movedim(2, 0)
+        covariances.fill_each(first, stop, P_s)
+        # ρ ← F (ρ + Λ (K − K̃) v) + A'C'S̃⁻¹v
+        gap, told = (X.movedim(0, 2) for X in (gap, told))
+        rest = product(product(F.flatten(2), L[:, :, 1:].flatten(2)), gap.flatten(2)).view(told.shape)
+        D, v_y, m_f = (told + rest).movedim(2, 0).contiguous(), v[steps], m[first:stop]
+        for start, end in alike:
+            if at_once(end - start, vector):
+                new = (D[start:end] @ v_y[start:end]).mT
+                vectors = doubling(by[start].T, torch.cat((new, vector.T[None])), back=True)[:-1].mT
+                vector = vectors[0]
+                m_s = m_f[start:end] + P_s[start:end] @ vectors
+                means.fill_each(first + start, first + end, m_s.to(filtered.m.dtype))
+                continue
+            for t in reversed(range(start, end)):
+                D_t, F_t, P_t = (of_series(X[t], group) for X in (D, by, P_s))
+                vector = plus_applied(apply(D_t, v_y[t]), F_t, vector)
+                m_s = plus_applied(m_f[t], P_t, vector)
+                means.fill(first + t, first + t + 1, m_s.to(filtered.m.dtype))
         if lags is not None:
             A_y, Q_y, H = (X.movedim(0, 2).flatten(2) for X in (A_y, Q_y, H))
             P_y = joined(P, H.view(P.shape), P[:, :0]).flatten(2)  # s_t, of which y_{t+1} has told
@@ -212,13 +217,27 @@ def _by_information(
     return True
 
 
+def _with_each_measurement(model: StateSpace, T: int, steps: slice, seen: Tensor) -> tuple[Tensor, ...] | int:
+    """`with_measurement` at these steps, (steps, G, ., .), for what is seen there: (steps, G, p)."""
+    if not model.constant:
+        A, C, Q, R = (with_both_axes(X.double(), T)[steps] for X in (model.A, model.C, model.Q, model.R))
+        found = with_measurement(A, C, Q, R, seen)
+        return found if isinstance(found, int) else tuple(X.expand(*seen.shape[:2], -1, -1) for X in found)
+    one, which = patterns(seen.flatten(0, 1).T)  # of few measurements there are few selections
+    A, C, Q, R = (X.double()[None, None] for X in (model.A, model.C, model.Q, model.R))
+    found = with_measurement(A, C, Q, R, seen.flatten(0, 1)[one][:, None])
+    if isinstance(found, int):
+        return int((which == found).view(seen.shape[:2]).any(1).nonzero()[0])
+    return tuple(X.expand(len(one), -1, -1, -1)[which, 0].view(*seen.shape[:2], *X.shape[2:]) for X in found)
+
+
 def joined(P: Tensor, info: Tensor, Y: Tensor) -> Tensor:
     """(I + PΛ)⁻¹ [P, Y] = U'(I + UΛU')⁻¹ [U, Z] with P = U'U, Y = U'Z; all (n, ., ...)."""
     shape = (len(P), -1, *P.shape[2:])
     P, info, Y = (X.flatten(2) if X.dim() > 2 else X for X in (P, info, Y))
     UZ = torch.cat(root(P, Y), 1)
     U = UZ[:, : len(P)]
-    _, UZ = root(torch.eye(len(P)).to(P)[:, :, None] + congruence(U, info), UZ)
+    UZ = root_above_one(congruence(U, info), UZ)
     return product(transpose(UZ[:, : len(P)]), UZ).reshape(len(P), UZ.shape[1], *shape[2:])
 
 
@@ -304,12 +323,11 @@ def two_filter(filtered: Filtered, y: Tensor, mask: Tensor | None = None) -> Smo
         t = int(singular[0]) + 1
         raise ValueError(f"R must be positive definite, got a singular matrix at t={t}: use smooth")
     A, Q = (over_time(X.double(), T) for X in (model.A, model.Q))
-    eye = torch.eye(n).to(y)[:, :, None]
     both = [y.new_zeros(n, n + B // width, width)]  # Λ and λ
     for t in range(T - 1, 0, -1):
         both_t = both[-1] + product(transpose(H[:, :n, t]), H[:, :, t])
         U, u = root(both_t[:, :n], both_t[:, n:])
-        _, Z = root(eye + congruence(U, Q[t]), torch.cat((product(U, A[t]), u), 1))
+        Z = root_above_one(congruence(U, Q[t]), torch.cat((product(U, A[t]), u), 1))
         both.append(product(transpose(Z[:, :n]), Z))
     all_t = torch.stack(both[::-1], 2)
     L, l = all_t[:, :n], all_t[:, n:]
