@@ -445,7 +445,7 @@ def kalman() -> Drawing:
     d.wire("m A |- delay m_t add", "state")
     d.wire("m_t -| C", "state")
     d.wire("C v")
-    d.text(128, top - 16, "v_t")
+    d.text(128, top - 16, "e_t")
     d.text(68, 80, "-")
     d.text(170, low - 15, "m_t", "state")
     return d
