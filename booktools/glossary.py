@@ -13,12 +13,9 @@ from sphinx.util.docutils import SphinxDirective
 from booktools import ROOT
 from booktools.languages import LANGUAGES
 from booktools.pages import language
+from booktools.words import words
 
 DATA = ROOT / "chapters" / "glossary.yml"
-DEFINED = {"en": " See {{ref}}`{at}`.", "zh": "见{{ref}}`{at}`。"}
-ALSO = {"en": " Also: {names}.", "zh": "又名：{names}。"}
-AVOIDED = {"en": " Not used here: {names}.", "zh": "本书不用：{names}。"}
-BETWEEN = {"en": ", ", "zh": "、"}
 
 
 @dataclass(frozen=True)
@@ -67,11 +64,12 @@ def listed(term: Term, lang: str) -> str:
     """An item of a definition list, in MyST."""
     (other,) = (term.word[one] for one in LANGUAGES if one != lang)
     item = f"{term.word[lang]} · {other}\n: {_literal(term.says[lang])}"
+    said = words("terms", lang)
     if term.at:
-        item += DEFINED[lang].format(at=term.at)
-    for template, names in ((ALSO, term.also), (AVOIDED, term.avoided)):
+        item += said["defined"].format(section=f"{{ref}}`{term.at}`")
+    for kind, names in (("also", term.also), ("avoided", term.avoided)):
         if names:
-            item += template[lang].format(names=_literal(BETWEEN[lang].join(names)))
+            item += said[kind].format(names=_literal(said["between"].join(names)))
     return item
 
 
