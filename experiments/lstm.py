@@ -1,9 +1,12 @@
-"""What an LSTM learns that a tanh network does not, seed by seed: the long trainings of the chapter lstm.
+"""Which cell learns what, and from which start, seed by seed: the long trainings of the chapter lstm.
 
-`python -m experiments.lstm` trains on the adding problem until the mean squared error of a test set falls below
-`solved`, and on recall for a fixed number of steps, for several cells and starts, and writes rnnbook/records/lstm.json,
-anew after each training. One process, one thread. A factor is the geometric mean, over steps and test sequences, of
-‖dL/dstate_{t−1}‖/‖dL/dstate_t‖: what one step back leaves of the gradient.
+`python -m experiments.lstm` trains on adding and on the latest mark until the mean squared error of a test set falls
+below `solved`, and on recall for a fixed number of steps, for several cells and starts, and writes
+rnnbook/records/lstm.json, anew after each training. One process, one thread. A factor is the geometric mean, over
+steps and test sequences, of ‖dL/dstate_{t−1}‖/‖dL/dstate_t‖: what one step back leaves of the gradient; `long` is the
+error on sequences ten times as long as those of the training. Of each LSTM that adds, `unit` is the one that keeps
+most: its mean forget gate, its mean input gate at the marks and elsewhere, and the error of the best rule
+y ≈ v h_T + c that reads this unit alone.
 """
 
 from collections.abc import Callable
@@ -16,35 +19,54 @@ from experiments.trainings import Net, Training, held_out, run
 from rnnbook.dynamics.flow import gradient_norms
 from rnnbook.layers.cells import GRU, LSTM, Elman
 from rnnbook.layers.recurrent import Recurrent
-from rnnbook.training.tasks import adding, batches, cross_entropy, mse, recall
+from rnnbook.training.tasks import adding, batches, cross_entropy, latest, mse, recall
 from rnnbook.training.train import fit
 
-ADDING: dict[str, Any] = {"T": 50, "H": 32, "B": 32, "lr": 0.01, "clip_norm": 1.0, "test": 1000, "solved": 0.01}
-RECALL: dict[str, Any] = {"T": 40, "K": 4, "H": 32, "B": 32, "lr": 0.003, "clip_norm": 1.0, "test": 1000, "steps": 1200}
-# Each start: the cell, and for a tanh network the factor of an orthogonal W_h, for an LSTM the forget bias.
+SHARED: dict[str, Any] = {"T": 50, "H": 32, "B": 32, "clip_norm": 1.0, "test": 1000}
+ADDING: dict[str, Any] = {**SHARED, "solved": 0.01}  # 6 % of the variance 1/6
+LATEST: dict[str, Any] = {**SHARED, "K": 5, "solved": 0.005}  # 6 % of the variance 1/12
+RECALL: dict[str, Any] = {**SHARED, "T": 40, "K": 4, "lr": 0.003, "steps": 1200}
+# Each start: the cell, and for a tanh network the factor of an orthogonal W_h, for a ReLU network that of W_h = I with
+# small W_x and no bias, for an LSTM the forget bias. Then the learning rate, and after how many steps to give up.
 ADDING_CASES: list[tuple[str, float | None, float, int]] = [
     ("LSTM", 1.0, 0.01, 2000),
+    ("LSTM", 0.0, 0.01, 2000),
+    ("ReLU RNN", 1.0, 0.003, 2000),
+    ("tanh RNN", 1.0, 0.003, 6000),
     ("tanh RNN", None, 0.003, 2000),
-    ("tanh RNN", 1.0, 0.003, 2000),
 ]
+LATEST_CASES: list[tuple[str, float, float, int]] = [
+    ("LSTM", 1.0, 0.01, 3000),
+    ("LSTM", 3.0, 0.01, 3000),
+    ("ReLU RNN", 1.0, 0.003, 3000),
+    ("tanh RNN", 1.0, 0.003, 3000),
+]
+HOLDS = (0, 25)
 RECALL_CASES: list[tuple[str, float | None]] = [
-    ("tanh RNN", 1.0),
-    ("tanh RNN", 0.5),
     ("LSTM", 3.0),
+    ("LSTM", 1.0),
     ("LSTM", 0.0),
     ("GRU", None),
+    ("ReLU RNN", 1.0),
+    ("tanh RNN", 1.0),
+    ("tanh RNN", 0.5),
 ]
-ADDING_SEEDS, RECALL_SEEDS = 10, 5
+FORGET_BIASES = (1.5, 2.0, 2.5)  # between the two that fail and succeed: an exercise asks for them
+SEEDS = range(10)
 
 
 def begin(kind: str, start: float | None, I: int, H: int, O: int) -> Net:
     """One layer with that start, and a read-out of its last state."""
-    cell = {"LSTM": LSTM, "GRU": GRU, "tanh RNN": Elman}[kind](I, H)
+    cell = Elman(I, H, "relu") if kind == "ReLU RNN" else {"LSTM": LSTM, "GRU": GRU, "tanh RNN": Elman}[kind](I, H)
     net = Net(Recurrent(cell), O)
     with torch.no_grad():
-        if isinstance(cell, Elman) and start is not None:
+        if kind == "ReLU RNN":
+            nn.init.eye_(cell.W_h).mul_(start)
+            cell.W_x.normal_(0, 0.1)
+            cell.b.zero_()
+        elif isinstance(cell, Elman) and start is not None:
             nn.init.orthogonal_(cell.W_h, gain=start)
-        elif isinstance(cell, LSTM) and start is not None:
+        elif isinstance(cell, LSTM):
             cell.b[H : 2 * H] = start
     return net
 
@@ -55,24 +77,64 @@ def factor(net: Net, x: Tensor, y: Tensor, loss: Callable[[Tensor, Tensor], Tens
     return float(((norms[0] / norms[-1]).log().mean() / len(x)).exp())
 
 
-def add(kind: str, start: float | None, lr: float, steps: int, seed: int) -> dict[str, Any]:
+def keeper(net: Net, x: Tensor, y: Tensor) -> dict[str, float]:
+    """The unit with the largest mean forget gate, and how much of y: (B, 1) it tells alone. x: (T, B, 2)."""
+    cell: LSTM = net.layer.cell
+    (h, c), seen = cell.initial_state(x.shape[1]), []
+    with torch.no_grad():
+        for x_t in x:
+            i, f, _, _ = (x_t @ cell.W_x.T + h @ cell.W_h.T + cell.b).sigmoid().chunk(4, 1)
+            seen.append(torch.stack((i, f)))
+            h, (_, c) = cell(x_t, (h, c))
+    i, f = torch.stack(seen, 1)
+    unit = int(f.mean((0, 1)).argmax())
+    marked = x[..., 1] == 1
+    told = torch.stack((h[:, unit], torch.ones(len(h))), 1)
+    alone = mse(told @ torch.linalg.lstsq(told, y).solution, y)
+    gates = {"f": f[..., unit], "i_marked": i[marked][:, unit], "i_else": i[~marked][:, unit]}
+    return {name: gate.mean().item() for name, gate in gates.items()} | {"alone": alone.item()}
+
+
+def _number(
+    task: Callable[..., tuple[Tensor, Tensor]],
+    settings: dict[str, Any],
+    kind: str,
+    start: float | None,
+    lr: float,
+    steps: int,
+    seed: int,
+    **options: int,
+) -> dict[str, Any]:
+    """Train on a task whose answer is a number, until it is solved or given up."""
     torch.manual_seed(seed)
-    net = begin(kind, start, 2, ADDING["H"], 1)
-    x, y = held_out(adding, ADDING["test"], ADDING["T"])
+    net = begin(kind, start, 2, settings["H"], 1)
+    x, y = held_out(task, settings["test"], settings["T"], **options)
+    x_long, y_long = held_out(task, settings["test"], 10 * settings["T"], **options)
     before = factor(net, x, y, mse)
     record = fit(
         net,
-        batches(adding, ADDING["B"], ADDING["T"], seed=seed),
+        batches(task, settings["B"], settings["T"], seed=seed, **options),
         mse,
         steps=steps,
         lr=lr,
-        clip_norm=ADDING["clip_norm"],
+        clip_norm=settings["clip_norm"],
         evaluate=lambda model: mse(model(x), y),
-        stop=ADDING["solved"],
+        stop=settings["solved"],
         progress=False,
     )
-    row = {"kind": kind, "start": start, "lr": lr, "seed": seed, "steps": record.steps}
-    return row | {"mse": record.evaluations[-1][1], "before": before, "after": factor(net, x, y, mse)}
+    with torch.no_grad():
+        long = mse(net(x_long), y_long).item()
+    row = {"kind": kind, "start": start, "lr": lr, "seed": seed, "steps": record.steps, **options}
+    row |= {"mse": record.evaluations[-1][1], "before": before, "after": factor(net, x, y, mse), "long": long}
+    return row | ({"unit": keeper(net, x, y)} if task is adding and kind == "LSTM" else {})
+
+
+def add(*case: Any) -> dict[str, Any]:
+    return _number(adding, ADDING, *case)
+
+
+def overwrite(hold: int, *case: Any) -> dict[str, Any]:
+    return _number(latest, LATEST, *case, hold=hold)
 
 
 def remember(kind: str, start: float | None, seed: int) -> dict[str, Any]:
@@ -96,9 +158,12 @@ def remember(kind: str, start: float | None, seed: int) -> dict[str, Any]:
 
 def main() -> None:
     trainings: list[Training] = []
-    trainings += [("recall", remember, (*case, seed)) for case in RECALL_CASES for seed in range(RECALL_SEEDS)]
-    trainings += [("adding", add, (*case, seed)) for case in ADDING_CASES for seed in range(ADDING_SEEDS)]
-    run("lstm", {"adding": ADDING, "recall": RECALL}, ["adding", "recall"], trainings)
+    trainings += [("adding", add, (*case, seed)) for case in ADDING_CASES for seed in SEEDS]
+    trainings += [("latest", overwrite, (hold, *case, seed)) for hold in HOLDS for case in LATEST_CASES for seed in SEEDS]
+    trainings += [("recall", remember, (*case, seed)) for case in RECALL_CASES for seed in SEEDS]
+    trainings += [("biases", remember, ("LSTM", b_f, seed)) for b_f in FORGET_BIASES for seed in SEEDS]
+    settings = {"adding": ADDING, "latest": LATEST, "recall": RECALL}
+    run("lstm", settings, [*settings, "biases"], trainings)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from rnnbook.explore.wiring import Drawing
 ALL: dict[str, Callable[[], Drawing]] = {
     "loop": drawings.loop,
     "lstm": drawings.lstm,
+    "lstm-belt": drawings.lstm_belt,
     "lstm-unit": drawings.lstm_unit,
     "gru": drawings.gru,
     "gru-sources": lambda: drawings.gru("sources"),

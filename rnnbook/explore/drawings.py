@@ -112,6 +112,29 @@ def lstm() -> Drawing:
     return d
 
 
+def lstm_belt() -> Drawing:
+    """Three steps of a cell state alone: what is kept, what is written, and the direct path back."""
+    d = _drawing("lstm-belt", 440, 166)
+    top, low, step = 50, 148, 116
+    d.port("c0", 16, top, "c_0", "state")
+    d.port("c3", 424, top, "c_3", "state")
+    for t in range(1, 4):
+        keep, add = 88 + step * (t - 1), 136 + step * (t - 1)
+        d.times(f"keep{t}", keep, top, "state")
+        d.plus(f"add{t}", add, top, "state")
+        d.port(f"f{t}", keep, low, f"f_{t}", "gate")
+        d.port(f"ig{t}", add, low, f"i_{t}g_{t}", w=40)
+        d.wire(f"f{t} keep{t}", "gate")
+        d.wire(f"ig{t} add{t}")
+        if t < 3:
+            d.text(add + 34, top - 20, f"c_{t}", "state")
+    d.wire("c0 keep1 add1 keep2 add2 keep3 add3 c3", "state")
+    d.wire("c3 add3 keep3 add2 keep2 add1 keep1 c0", "error", beside=-9, dashed=True)
+    for x, label in ((402, "1"), (286, "f_3"), (170, "f_2f_3"), (40, "f_1f_2f_3")):
+        d.text(x, top + 36, label, "error")
+    return d
+
+
 def lstm_unit() -> Drawing:
     """One LSTM unit with the end of the step before it, forward and back, for a `Wiring`.
 

@@ -45,6 +45,34 @@ def adding(
     return x.to(device, dtype), y.to(device, dtype)
 
 
+def latest(
+    B: int,
+    T: int,
+    *,
+    K: int = 5,
+    hold: int = 0,
+    generator: Random = None,
+    device: Device = None,
+    dtype: torch.dtype = torch.float32,
+) -> Data:
+    """The latest of K marked numbers: each mark makes the number before it obsolete.
+
+    x: (T, B, 2), x[..., 0] uniform on [0, 1), x[..., 1] a mark that is 1 at K distinct steps t < T − hold and else 0;
+    y: (B, 1), the number at the last of them, which is to be held for at least `hold` steps.
+    Baseline (mse): the constant answer 1/2 has Var y = 1/12; seeing the last step alone helps only where it is marked
+    and gives (1 − K/T)/12 for hold = 0, 1/12 for a larger one. Who knows the marked numbers and not their order, as
+    who can add and not erase, has (1 − 1/K)/12. Floor: 0.
+    """
+    K, hold = expect.positive("K", K), expect.whole("hold", hold)
+    B, T, device = _expected(B, T, generator, device, dtype, least=K + hold, why="K + hold = ")
+    x = torch.zeros(T, B, 2, dtype=torch.float64)
+    x[..., 0] = torch.rand(T, B, generator=generator, dtype=torch.float64)
+    marked = torch.rand(T - hold, B, generator=generator, dtype=torch.float64).topk(K, 0).indices
+    x[..., 1].scatter_(0, marked, 1)
+    y = x[marked.amax(0), torch.arange(B), 0][:, None]
+    return x.to(device, dtype), y.to(device, dtype)
+
+
 def recall(
     B: int,
     T: int,

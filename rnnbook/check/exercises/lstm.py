@@ -1,4 +1,4 @@
-"""The exercises of the chapter `lstm`: the belt, a stuck gate, the direct path, a forget bias."""
+"""The exercises of the chapter `lstm`: the belt, a stuck gate, a peephole, the direct path, a bias, a switch."""
 
 import numpy as np
 
@@ -78,7 +78,58 @@ def _confusions(stuck: str) -> list[tuple[str, str]]:
     return [("none", missed[stuck])] + [(gate, "wrong-gate") for gate in "ifo" if gate != stuck]
 
 
-@exercise("lstm-3", arguments=("f", "dc_T"))
+def _peephole(a: Array, w: Array, c_0: Array, p: Array) -> tuple[Array, Array]:
+    """c_0..c_T: (T+1, H) and f_1..f_T: (T, H) of c_t = f_t c_{t−1} + w_t, f_t = σ(a_t + p c_{t−1})."""
+    c, f = [c_0], []
+    for a_t, w_t in zip(a, w, strict=True):
+        f.append(_sigmoid(a_t + p * c[-1]))
+        c.append(f[-1] * c[-1] + w_t)
+    return np.stack(c), np.stack(f)
+
+
+@exercise("lstm-3", arguments=("a", "w", "c_0", "p"))
+def gradient_p(answer: Answer) -> None:
+    for T, H in ((6, 3), (1, 2), (4, 1)):
+        rng = np.random.default_rng(10 * T + H)
+        a, w = rng.standard_normal((2, T, H))
+        c_0, p = rng.standard_normal((2, H))
+        c, f = _peephole(a, w, c_0, p)
+        given = f"T={T}, H={H}"
+        got = answer.call(a, w, c_0, p, given=given)
+
+        def L(p: Array, a: Array = a, w: Array = w, c_0: Array = c_0) -> float:
+            return float(_peephole(a, w, c_0, p)[0][-1].sum())
+
+        answer.gradient(got, L, p, given=given, mistakes=_peephole_mistakes(c, f, p))
+
+
+def _peephole_mistakes(c: Array, f: Array, p: Array) -> list[tuple[Array, str]]:
+    """What comes out where one factor of the derivation is left out. c: (T+1, H), f: (T, H)."""
+    old, slope = c[:-1], f * (1 - f)
+
+    def summed(back: Array, local: Array) -> Array:
+        bars = [np.ones_like(p)]
+        for factor in back[:0:-1]:
+            bars.append(bars[-1] * factor)
+        return np.asarray((np.stack(bars[::-1]) * local).sum(axis=0))
+
+    whole = f + p * old * slope
+    mistakes: list[tuple[Array, str]] = [
+        (summed(whole, old * slope), "once"),
+        (summed(whole, old**2), "no-slope"),
+        (summed(whole, c[1:] ** 2 * slope), "new-state"),
+    ]
+    if len(f) > 1:
+        mistakes += [
+            (summed(f, old**2 * slope), "direct-only"),
+            (summed(f + old * slope, old**2 * slope), "no-p"),
+            (summed(np.ones_like(f), old**2 * slope), "no-way-back"),
+            (old[-1] ** 2 * slope[-1], "last-step"),
+        ]
+    return mistakes
+
+
+@exercise("lstm-4", arguments=("f", "dc_T"))
 def direct_path(answer: Answer) -> None:
     for T, B, H in ((5, 3, 2), (8, 1, 4), (1, 2, 3)):
         rng = np.random.default_rng(T)
@@ -117,25 +168,45 @@ def _path_mistakes(f: Array, dc_T: Array) -> list[tuple[Array, str]]:
     return mistakes
 
 
-@exercise("lstm-4", arguments=("p", "n"))
-def forget_bias(answer: Answer) -> None:
-    for p, n in ((0.1, 60), (0.5, 100), (0.9, 7), (0.25, 2), (0.3, 1)):
-        f = p ** (1 / n)
-        right = np.log(f / (1 - f))
-        mistakes: list[tuple[float, str]] = [
-            (f, "gate"),
-            (-right, "sign"),
-            (np.log(f), "log-f"),
-            (np.log(p / (1 - p)), "one-step"),
-            (np.log(p**n / (1 - p**n)), "power"),
-            (np.log(p / (n - p)), "quotient"),
-            (np.arctanh(f), "arctanh"),
-            (np.log(p / (1 - p)) / n, "bias-divided"),
-            (n * np.log(p / (1 - p)), "bias-multiplied"),
-            (np.log10(f / (1 - f)), "base-10"),
-            (np.log(n / -np.log(p)), "approximation"),
-        ]
-        if n == 1:
-            mistakes = mistakes[:3]
-        given = f"p={p}, n={n}"
-        answer.equals(answer.call(p, n, given=given), np.asarray(right), given=given, mistakes=mistakes)
+@exercise("lstm-5")
+def b_f(answer: Answer) -> None:
+    p, n = 0.5, 100
+    f = p ** (1 / n)
+    mistakes: list[tuple[float, str]] = [
+        (f, "gate"),
+        (np.log(f), "log-f"),
+        (0.0, "one-step"),
+        (np.log((p / n) / (1 - p / n)), "quotient"),
+        (np.arctanh(f), "arctanh"),
+        (np.log10(f / (1 - f)), "base-10"),
+        (-np.log(1 - f), "log-rest"),
+    ]
+    right = np.log(f / (1 - f))
+    answer.equals(answer.value(kind="number"), right, rtol=0, atol=6e-3, mistakes=mistakes)
+
+
+def _relu_states(x: Array, W_x: Array, W_h: Array, b: Array) -> Array:
+    """h_T: (B, 2) of a ReLU network that starts with zeros. x: (T, B, 2)."""
+    h = np.zeros((x.shape[1], 2))
+    for x_t in x:
+        h = np.maximum(x_t @ W_x.T + h @ W_h.T + b, 0)
+    return h
+
+
+@exercise("lstm-6", arguments=())
+def switch(answer: Answer) -> None:
+    W_x, W_h, b, V = answer.call(given="-", returns=("W_x", "W_h", "b", "V"))
+    for name, got, shape in (("W_x", W_x, (2, 2)), ("W_h", W_h, (2, 2)), ("b", b, (2,)), ("V", V, (1, 2))):
+        answer.shape(got, shape, given="-", name=name)
+    for T, B, marks in ((3, 20, 1), (30, 40, 4), (200, 10, 9)):
+        rng = np.random.default_rng(T)
+        u, m = rng.uniform(0, 1, (T, B)), np.zeros((T, B))
+        for k in range(B):
+            m[rng.choice(T - 1, marks, replace=False), k] = 1
+        columns, last = np.arange(B), T - 1 - m[::-1].argmax(axis=0)
+        marked = u[last, columns]
+        mistakes: list[tuple[Array, str]] = [((u * m).sum(axis=0), "adds"), (np.zeros(B), "nothing")]
+        if marks > 1:
+            mistakes += [(u[m.argmax(axis=0), columns], "first"), ((u * m).max(axis=0), "largest")]
+        o = (_relu_states(np.stack([u, m], axis=2), W_x, W_h, b) @ V.T)[:, 0]
+        answer.equals(o, marked, given=f"T={T}, B={B}", mistakes=[*mistakes, (u[-1], "passes")])

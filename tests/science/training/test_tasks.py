@@ -13,6 +13,7 @@ from rnnbook.training import tasks
 
 TASKS = [
     tasks.adding,
+    tasks.latest,
     tasks.recall,
     tasks.copy,
     tasks.parity,
@@ -89,6 +90,31 @@ def test_adding_baselines() -> None:
     assert abs(tasks.mse(torch.ones_like(y), y).item() - 1 / 6) < 1e-3
     last_step = 0.5 + torch.where(x[-1, :, 1] == 1, x[-1, :, 0], 0.5)[:, None]
     assert abs(tasks.mse(last_step, y).item() - (1 / 6 - 1 / (12 * 3))) < 1e-3
+
+
+@pytest.mark.parametrize(("T", "K", "hold"), [(5, 5, 0), (7, 1, 6), (50, 5, 0), (50, 5, 25)])
+def test_latest_asks_for_the_number_at_the_last_of_k_marks(T: int, K: int, hold: int) -> None:
+    x, y = tasks.latest(500, T, K=K, hold=hold, generator=seeded(), dtype=torch.float64)
+    numbers, marks = x.unbind(2)
+    assert torch.equal(marks.sum(0), torch.full((500,), K, dtype=torch.float64))
+    assert ((marks == 0) | (marks == 1)).all()
+    assert marks[T - hold :].sum() == 0
+    for b in range(500):
+        assert y[b, 0] == numbers[marks[:, b] == 1, b][-1]
+
+
+@pytest.mark.parametrize("hold", [0, 4])
+def test_latest_baselines(hold: int) -> None:
+    T, K = 12, 4
+    x, y = tasks.latest(200_000, T, K=K, hold=hold, generator=seeded())
+    assert abs(tasks.mse(torch.full_like(y, 0.5), y).item() - 1 / 12) < 1e-3
+    last_step = torch.where(x[-1, :, 1] == 1, x[-1, :, 0], 0.5)[:, None]
+    assert abs(tasks.mse(last_step, y).item() - (1 - K / T * (hold == 0)) / 12) < 1e-3
+    mean = (x[..., 0] * x[..., 1]).sum(0)[:, None] / K
+    assert abs(tasks.mse(mean, y).item() - (1 - 1 / K) / 12) < 1e-3
+    ages = torch.arange(T)[:, None] * x[..., 1]
+    assert abs(float(x[..., 1].mean(1)[: T - hold].std())) < 3e-3  # each allowed step is marked alike
+    assert ages.amax(0).max() == T - hold - 1
 
 
 def test_recall_asks_for_the_first_symbol_and_the_rest_do_not_tell() -> None:
@@ -280,6 +306,8 @@ def test_losses() -> None:
     [
         (lambda: tasks.adding(0, 5), "B must be at least 1, got 0"),
         (lambda: tasks.adding(3, 1), "T must be at least 2, got 1"),
+        (lambda: tasks.latest(3, 7, K=5, hold=3), "T must be at least K \\+ hold = 8, got 7"),
+        (lambda: tasks.latest(3, 7, hold=-1), "hold must be at least 0"),
         (lambda: tasks.copy(3, 20), "T must be at least 2S \\+ 1 = 21, got 20"),
         (lambda: tasks.recall(3, 5, K=1), "K must be at least 2"),
         (lambda: tasks.anbn(3, 5, n_min=4, n_max=3), "got n_min=4, n_max=3"),
