@@ -26,19 +26,21 @@ SHARED: dict[str, Any] = {"T": 50, "H": 32, "B": 32, "clip_norm": 1.0, "test": 1
 ADDING: dict[str, Any] = {**SHARED, "solved": 0.01}  # 6 % of the variance 1/6
 LATEST: dict[str, Any] = {**SHARED, "K": 5, "solved": 0.005}  # 6 % of the variance 1/12
 RECALL: dict[str, Any] = {**SHARED, "T": 40, "K": 4, "lr": 0.003, "steps": 1200}
-# Each start: the cell, and for a tanh network the factor of an orthogonal W_h, for a ReLU network that of W_h = I with
-# small W_x and no bias, for an LSTM the forget bias. Then the learning rate, and after how many steps to give up.
+# Each start: the cell, and for an LSTM the forget bias, for a tanh network the factor of an orthogonal W_h, for an IRNN,
+# with ReLU or tanh, that of W_h = I with small W_x and no bias. Then the learning rate, and after how many steps to
+# give up.
 ADDING_CASES: list[tuple[str, float | None, float, int]] = [
     ("LSTM", 1.0, 0.01, 2000),
     ("LSTM", 0.0, 0.01, 2000),
-    ("ReLU RNN", 1.0, 0.003, 2000),
+    ("ReLU IRNN", 1.0, 0.003, 2000),
+    ("tanh IRNN", 1.0, 0.003, 2000),
     ("tanh RNN", 1.0, 0.003, 6000),
     ("tanh RNN", None, 0.003, 2000),
 ]
 LATEST_CASES: list[tuple[str, float, float, int]] = [
     ("LSTM", 1.0, 0.01, 3000),
     ("LSTM", 3.0, 0.01, 3000),
-    ("ReLU RNN", 1.0, 0.003, 3000),
+    ("ReLU IRNN", 1.0, 0.003, 3000),
     ("tanh RNN", 1.0, 0.003, 3000),
 ]
 HOLDS = (0, 25)
@@ -47,7 +49,7 @@ RECALL_CASES: list[tuple[str, float | None]] = [
     ("LSTM", 1.0),
     ("LSTM", 0.0),
     ("GRU", None),
-    ("ReLU RNN", 1.0),
+    ("ReLU IRNN", 1.0),
     ("tanh RNN", 1.0),
     ("tanh RNN", 0.5),
 ]
@@ -57,10 +59,11 @@ SEEDS = range(10)
 
 def begin(kind: str, start: float | None, I: int, H: int, O: int) -> Net:
     """One layer with that start, and a read-out of its last state."""
-    cell = Elman(I, H, "relu") if kind == "ReLU RNN" else {"LSTM": LSTM, "GRU": GRU, "tanh RNN": Elman}[kind](I, H)
+    gated = {"LSTM": LSTM, "GRU": GRU}.get(kind)
+    cell = gated(I, H) if gated else Elman(I, H, "relu" if kind.startswith("ReLU") else "tanh")
     net = Net(Recurrent(cell), O)
     with torch.no_grad():
-        if kind == "ReLU RNN":
+        if kind.endswith("IRNN"):
             nn.init.eye_(cell.W_h).mul_(start)
             cell.W_x.normal_(0, 0.1)
             cell.b.zero_()
