@@ -26,9 +26,9 @@ SHARED: dict[str, Any] = {"T": 50, "H": 32, "B": 32, "clip_norm": 1.0, "test": 1
 ADDING: dict[str, Any] = {**SHARED, "solved": 0.01}  # 6 % of the variance 1/6
 LATEST: dict[str, Any] = {**SHARED, "K": 5, "solved": 0.005}  # 6 % of the variance 1/12
 RECALL: dict[str, Any] = {**SHARED, "T": 40, "K": 4, "lr": 0.003, "steps": 1200}
-# Each start: the cell, and for an LSTM the forget bias, for a tanh network the factor of an orthogonal W_h, for an IRNN,
-# with ReLU or tanh, that of W_h = I with small W_x and no bias. Then the learning rate, and after how many steps to
-# give up.
+# Each start: the cell, and for an LSTM the forget bias, for a tanh network the factor of an orthogonal W_h, for an
+# IRNN, with ReLU or tanh, that of W_h = I with small W_x and no bias. Then the learning rate, and after how many steps
+# to give up.
 ADDING_CASES: list[tuple[str, float | None, float, int]] = [
     ("LSTM", 1.0, 0.01, 2000),
     ("LSTM", 0.0, 0.01, 2000),
@@ -162,7 +162,9 @@ def remember(kind: str, start: float | None, seed: int) -> dict[str, Any]:
 def main() -> None:
     trainings: list[Training] = []
     trainings += [("adding", add, (*case, seed)) for case in ADDING_CASES for seed in SEEDS]
-    trainings += [("latest", overwrite, (hold, *case, seed)) for hold in HOLDS for case in LATEST_CASES for seed in SEEDS]
+    trainings += [
+        ("latest", overwrite, (hold, *case, seed)) for hold in HOLDS for case in LATEST_CASES for seed in SEEDS
+    ]
     trainings += [("recall", remember, (*case, seed)) for case in RECALL_CASES for seed in SEEDS]
     trainings += [("biases", remember, ("LSTM", b_f, seed)) for b_f in FORGET_BIASES for seed in SEEDS]
     settings = {"adding": ADDING, "latest": LATEST, "recall": RECALL}

@@ -20,7 +20,6 @@ ASIDE = {"exercise", "check", "explorable"}
 # Chapter, and what stands only in the cell that trains.
 TRAININGS = (
     ("flow", "(far, s_far), (near, s_near) = examine(tasks.recall)"),
-    ("lstm", "for cell in cells:\n    net, how = Net(cell, 4)"),
     ("smoothing", "steps, layers = 400"),
 )
 

@@ -23,6 +23,9 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "if np.allclose(c, c_old + i * g): -> if np.allclose(c_old + i * g, c):": "equality has no order",
         "if np.allclose(c, f * c_old + g): -> if np.allclose(f * c_old + g, c):": "equality has no order",
     },
+    "lstm-6": {
+        "W_x = np.array([[0, -1.0], [1.0, 1.0]]) -> W_x = np.array([[0, -2.0], [1.0, 1.0]])": "erases as well",
+    },
     "flow-3": {
         "if radius > 1: -> if radius >= 1:": "the task excludes a spectral radius of 1",
     },

@@ -97,10 +97,10 @@ def gradient_p(answer: Answer) -> None:
         given = f"T={T}, H={H}"
         got = answer.call(a, w, c_0, p, given=given)
 
-        def L(p: Array, a: Array = a, w: Array = w, c_0: Array = c_0) -> float:
+        def loss(p: Array, a: Array = a, w: Array = w, c_0: Array = c_0) -> float:
             return float(_peephole(a, w, c_0, p)[0][-1].sum())
 
-        answer.gradient(got, L, p, given=given, mistakes=_peephole_mistakes(c, f, p))
+        answer.gradient(got, loss, p, given=given, mistakes=_peephole_mistakes(c, f, p))
 
 
 def _peephole_mistakes(c: Array, f: Array, p: Array) -> list[tuple[Array, str]]:
@@ -202,7 +202,7 @@ def switch(answer: Answer) -> None:
         rng = np.random.default_rng(T)
         u, m = rng.uniform(0, 1, (T, B)), np.zeros((T, B))
         for k in range(B):
-            m[rng.choice(T - 1, marks, replace=False), k] = 1
+            m[rng.choice(T, marks, replace=False), k] = 1
         columns, last = np.arange(B), T - 1 - m[::-1].argmax(axis=0)
         marked = u[last, columns]
         mistakes: list[tuple[Array, str]] = [((u * m).sum(axis=0), "adds"), (np.zeros(B), "nothing")]
