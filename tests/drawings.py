@@ -7,6 +7,8 @@ from rnnbook.explore.wiring import Drawing
 
 ALL: dict[str, Callable[[], Drawing]] = {
     "loop": drawings.loop,
+    "elman": drawings.elman,
+    "two-steps": drawings.two_steps,
     "lstm": drawings.lstm,
     "lstm-belt": drawings.lstm_belt,
     "lstm-unit": drawings.lstm_unit,

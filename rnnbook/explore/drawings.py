@@ -19,7 +19,7 @@ def loop(T: int = 3) -> Drawing:
     """The recurrent network as a loop, and unrolled over T steps, 1 to 4."""
     if T not in range(1, 5):
         raise ValueError(f"the loop is unrolled over T = 1 to 4 steps, got {T!r}")
-    d = _drawing("loop", 440, 252)
+    d = _drawing("loop", 440, 306)
     top, fork, lane, low = 18, 78, 146, 234
     d.box("cell", 84, lane, "φ(Σ)", w=48)
     d.port("x", 84, low, "x_t", "input")
@@ -34,11 +34,11 @@ def loop(T: int = 3) -> Drawing:
     d.text(92, 54, "V", "weight", anchor="start")
     d.text(92, 194, "W_x", "weight", anchor="start")
     d.text(42, 166, "W_h", "weight")
-    d.text(130, lane, "=")
-    d.port("h0", 156, lane, "h_0", "state")
-    step, w = (84, 48) if T < 4 else (62, 40)
+    d.text(126, lane, "=")
+    d.port("h0", 152, lane, "h_0", "state")
+    step, w = (78, 48) if T < 4 else (62, 40)
     for t in range(1, T + 1):
-        x = 150 + step * t
+        x = 148 + step * t
         d.box(f"h{t}", x, lane, "φ(Σ)", w=w)
         d.port(f"x{t}", x, low, f"x_{t}", "input")
         d.port(f"o{t}", x, top, f"o_{t}")
@@ -47,10 +47,88 @@ def loop(T: int = 3) -> Drawing:
         d.wire(f"h{t - 1} h{t}", "state")
         d.text(x + 8, fork, "V", "weight", anchor="start")
         d.text(x + 8, 194, "W_x", "weight", anchor="start")
-        middle = x - step / 2 if t > 1 else (169 + x - w / 2) / 2
+        middle = x - step / 2 if t > 1 else (165 + x - w / 2) / 2
         d.text(middle, lane - 26, "W_h", "weight")
         if t > 1:
             d.text(middle, lane + (16 if T < 4 else 26), f"h_{t - 1}", "state")
+    end = x + w / 2 + (28 if T < 4 else 20)
+    d.wire(f"h{T} {end},{lane}", "state")
+    d.text(end - 14, lane + (16 if T < 4 else 26), f"h_{T}", "state")
+    d.text((152 + end) / 2, 264, ("one set of weights for all steps", "各步共用一套权重"), "weight")
+    d.wire(f"152,292 {end},292", "input")
+    d.text(144, 292, ("time", "时间"), "input", anchor="end")
+    return d
+
+
+def elman() -> Drawing:
+    """One step of the simple recurrent network and its read-out, with all shapes."""
+    d = _drawing("elman", 440, 340)
+    lane, mid, out = 206, 190, 338
+    d.port("h0", 26, lane, "h_{t-1}", "state", w=44)
+    d.port("x", mid, 322, "x_t", "input")
+    d.port("b", mid, 150, "b", "weight")
+    d.port("h1", 416, lane, "h_t", "state")
+    d.port("c", 272, 104, "c", "weight")
+    d.port("o", out, 16, "o_t")
+    d.box("W_h", 110, lane, "W_h", "weight", w=44, weights=True)
+    d.box("W_x", mid, 264, "W_x", "weight", w=44, weights=True)
+    d.box("V", out, 154, "V", "weight", w=44, weights=True)
+    d.box("phi", 272, lane, "φ", w=40)
+    d.box("softmax", out, 58, ("softmax", "softmax"), w=86, h=30)
+    d.plus("sum", mid, lane)
+    d.plus("add", out, 104)
+    d.dot("h", out, lane, "state")
+    d.wire("h0 W_h", "state")
+    d.wire("x W_x", "input")
+    d.wire("b sum", "weight")
+    d.wire("c add", "weight")
+    d.wire("W_h sum")
+    d.wire("W_x sum")
+    d.wire("sum phi")
+    d.wire("phi h h1", "state")
+    d.wire("h V", "state")
+    d.wire("V add softmax o")
+    d.text((mid + 272) / 2, lane - 16, "a_t")
+    d.text(26, lane + 25, "(H,)", "state")
+    d.text(416, lane + 25, "(H,)", "state")
+    d.text(110, lane + 32, "(H, H)", "weight")
+    d.text(mid + 28, 264, "(H, I)", "weight", anchor="start")
+    d.text(out + 28, 154, "(O, H)", "weight", anchor="start")
+    d.text(mid + 20, 322, "(I,)", "input", anchor="start")
+    d.text(mid - 16, 150, "(H,)", "weight", anchor="end")
+    d.text(256, 104, "(O,)", "weight", anchor="end")
+    d.text(out + 20, 16, "(O,)", anchor="start")
+    return d
+
+
+def two_steps() -> Drawing:
+    """One unit over two steps, with b = 0 and W_x = 1, for a `Wiring`.
+
+    Numbers: h0, x1, x2; kept1 = W_h h_0, a1 = kept1 + x_1, h1 = tanh a_1; kept2, a2, h2 likewise.
+    """
+    d = _drawing("two-steps", 440, 236)
+    lane, low = 82, 184
+    d.port("h_0", 16, lane, "h_0", "state")
+    d.port("end", 424, lane, "h_2", "state")
+    for t, x in ((1, 70), (2, 252)):
+        d.box(f"W{t}", x, lane, "W_h", "weight", w=40, weights=True)
+        d.plus(f"sum{t}", x + 58, lane)
+        d.box(f"tanh{t}", x + 116, lane, "\\tanh", w=46)
+        d.port(f"x_{t}", x + 58, low, f"x_{t}", "input")
+        d.wire(f"W{t} sum{t}", name=f"kept{t}")
+        d.wire(f"x_{t} sum{t}", "input", name=f"x{t}")
+        d.wire(f"sum{t} tanh{t}", name=f"a{t}")
+        d.text(x + 28, lane + 34, "", number=f"kept{t}")
+        d.text(x + 58, low + 27, "", "input", number=f"x{t}")
+        d.text(x + 90, lane + 34, f"a_{t}")
+        d.text(x + 90, lane + 58, "", number=f"a{t}")
+    d.wire("h_0 W1", "state", name="h0")
+    d.wire("tanh1 W2", "state", name="h1")
+    d.wire("tanh2 end", "state", name="h2")
+    d.text(16, lane - 34, "", "state", number="h0")
+    d.text(220, lane - 56, "h_1", "state")
+    d.text(220, lane - 34, "", "state", number="h1")
+    d.text(418, lane - 34, "", "state", number="h2")
     return d
 
 

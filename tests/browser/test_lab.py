@@ -238,6 +238,6 @@ def they_are_told(notebook: Notebook, lang: str) -> None:
 
     hint = notebook.cell('# hint("forward-1")')
     notebook.run(hint, 'hint("forward-1")')
-    assert {"en": "Hint 1 of 3: ", "zh": "提示 1/3："}[lang] in says(notebook, hint)
+    assert {"en": "Hint 1 of 2: ", "zh": "提示 1/2："}[lang] in says(notebook, hint)
     notebook.run(hint)
-    assert {"en": "Hint 2 of 3: ", "zh": "提示 2/3："}[lang] in says(notebook, hint)
+    assert {"en": "Hint 2 of 2: ", "zh": "提示 2/2："}[lang] in says(notebook, hint)

@@ -4,7 +4,7 @@
 """
 
 EQUIVALENT: dict[str, dict[str, str]] = {
-    "forward-5": {
+    "forward-6": {
         "return ((o.squeeze(axis=2) - y.T) ** 2).mean(axis=1)"
         " -> return ((y.T - o.squeeze(axis=2)) ** 2).mean(axis=1)": "(a - b)² = (b - a)²",
     },

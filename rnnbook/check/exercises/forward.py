@@ -1,4 +1,4 @@
-"""The exercises of the chapter `forward`: one step, the parameters, the whole pass, a floor, a shape."""
+"""The exercises of the chapter `forward`: two steps, parameters, a Jacobian, the whole pass, a floor, a shape."""
 
 from collections.abc import Callable
 
@@ -73,7 +73,41 @@ def parameters(answer: Answer) -> None:
     )
 
 
-@exercise("forward-3", arguments=("x", "h_0", "W_x", "W_h", "b", "V", "c"))
+@exercise("forward-3", arguments=("x_1", "x_2", "h_0", "W_x", "W_h", "b"))
+def slope_of_two(answer: Answer) -> None:
+    """∂h_2/∂h_0 (H, H) by central differences: W_h is of the size 1, so that slopes are far from 1."""
+    for I, H in ((2, 3), (1, 4), (3, 1)):
+        rng = np.random.default_rng(10 * H + I)
+        x, h_0 = rng.standard_normal((2, 1, I)), rng.standard_normal((1, H))
+        W_x, W_h, b = rng.standard_normal((H, I)), rng.standard_normal((H, H)), rng.standard_normal(H)
+        moved = 1e-5 * np.eye(H)
+        ends = [_states(np.repeat(x, H, axis=1), h_0 + nudge, W_x, W_h, b)[-1] for nudge in (moved, -moved)]
+        want = (ends[0] - ends[1]).T / 2e-5
+        h_1, h_2 = _states(x, h_0, W_x, W_h, b)[:, 0]
+        a_1, a_2 = W_h @ h_0[0] + W_x @ x[0, 0] + b, W_h @ h_1 + W_x @ x[1, 0] + b
+        J_1, J_2 = ((1 - h**2)[:, None] * W_h for h in (h_1, h_2))
+        given = f"I={I}, H={H}"
+        answer.equals(
+            answer.call(x[0, 0], x[1, 0], h_0[0], W_x, W_h, b, given=given),
+            want,
+            given=given,
+            rtol=1e-6,
+            atol=1e-8,
+            mistakes=[
+                (want.T, "transposed"),
+                (J_1 @ J_2, "order"),
+                ((W_h * (1 - h_2**2)) @ (W_h * (1 - h_1**2)), "columns"),
+                (W_h @ W_h, "no-slopes"),
+                (W_h @ J_1, "one-slope"),
+                (J_2 @ W_h, "one-slope"),
+                ((1 - a_2**2)[:, None] * W_h @ ((1 - a_1**2)[:, None] * W_h), "pre-activation"),
+                (J_1, "one-step"),
+                (J_2, "last-step"),
+            ],
+        )
+
+
+@exercise("forward-4", arguments=("x", "h_0", "W_x", "W_h", "b", "V", "c"))
 def probabilities(answer: Answer) -> None:
     for T, B, I, H, O, scale in ((1, 2, 3, 4, 5, 1.0), (6, 5, 2, 3, 4, 1.0), (4, 3, 5, 2, 6, 1000.0)):
         rng = np.random.default_rng(T)
@@ -107,7 +141,7 @@ def probabilities(answer: Answer) -> None:
         )
 
 
-@exercise("forward-4")
+@exercise("forward-5")
 def coin_floor(answer: Answer) -> None:
     steps, unseen, deviation = 10, 2, 0.2
     floor = unseen / steps + deviation**2
@@ -130,7 +164,7 @@ def coin_floor(answer: Answer) -> None:
     )
 
 
-@exercise("forward-5", arguments=("o", "y"))
+@exercise("forward-6", arguments=("o", "y"))
 def error_per_step(answer: Answer) -> None:
     for T, B in ((7, 4), (2, 6), (5, 5), (3, 1), (1, 4)):
         rng = np.random.default_rng(10 * T + B)
