@@ -126,7 +126,7 @@ def two_steps() -> Drawing:
     d.wire("tanh1 W2", "state", name="h1")
     d.wire("tanh2 end", "state", name="h2")
     d.text(16, lane - 34, "", "state", number="h0")
-    d.text(220, lane - 56, "h_1", "state")
+    d.text(220, lane + 34, "h_1", "state")
     d.text(220, lane - 34, "", "state", number="h1")
     d.text(418, lane - 34, "", "state", number="h2")
     return d
