@@ -9,6 +9,7 @@ ALL: dict[str, Callable[[], Drawing]] = {
     "loop": drawings.loop,
     "elman": drawings.elman,
     "two-steps": drawings.two_steps,
+    "last-word": drawings.last_word,
     "lstm": drawings.lstm,
     "lstm-belt": drawings.lstm_belt,
     "lstm-unit": drawings.lstm_unit,

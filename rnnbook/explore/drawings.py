@@ -132,6 +132,28 @@ def two_steps() -> Drawing:
     return d
 
 
+def last_word() -> Drawing:
+    """Two sentences that differ in their last word, read by one network: which states are the same."""
+    d = _drawing("last-word", 440, 262)
+    lane, table, low = 88, 160, 214
+    words = (("The", "他"), ("complex", "喜欢"), ("houses", "一个人"), ("students", "旅行"))
+    d.frame(46, 14, 306, 244, "state")
+    d.text(176, 34, ("the same for both", "两句都一样"), "state")
+    d.port("h0", 20, lane, "h_0", "state")
+    for t, word in enumerate(words, 1):
+        x = 88 * t if t < 4 else 372
+        d.box(f"h{t}", x, lane, f"h_{t}", "state", w=40, weights=True)
+        d.box(f"E{t}", x, table, "E", "weight", w=40, weights=True)
+        d.port(f"w{t}", x, low, word, w=60)
+        d.wire(f"w{t} E{t}")
+        d.wire(f"E{t} h{t}", "input")
+        d.text(x + 8, 126, f"x_{t}", "input", anchor="start")
+    d.text(372, low + 26, ("or: collapsed", "或：很久了"))
+    d.wire("h0 h1 h2 h3 h4", "state")
+    d.wire(f"h4 432,{lane}", "state")
+    return d
+
+
 def lstm() -> Drawing:
     """The LSTM cell, with the shapes of its weights."""
     d = _drawing("lstm", 440, 414)
