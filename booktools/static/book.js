@@ -24,7 +24,9 @@
   addEventListener("hashchange", () => {
     if (!("far" in root)) return;
     layAllOut(); // only after the browser had gone where the place would be
-    document.querySelector(":target")?.scrollIntoView();
+    const go = () => document.querySelector(":target")?.scrollIntoView();
+    go();
+    requestAnimationFrame(() => requestAnimationFrame(go)); // a figure above takes its height in the frame after
   });
   addEventListener("load", () => {
     const sections = [...document.querySelectorAll(".bd-article > section > section")];

@@ -18,6 +18,7 @@ from booktools.exercises import has_solution
 from chapters import ROOT, code_cells
 from rnnbook._languages import pick
 from rnnbook.check.messages import MESSAGES
+from rnnbook.explore.guess import WORDS
 
 NAME = "forward"
 SECONDS = 120  # at most for any one thing; nothing waits longer than it needs
@@ -198,7 +199,10 @@ def they_explore(notebook: Notebook, lang: str) -> None:
         figure.scroll_into_view_if_needed()
         notebook.until(figure.inner_text)
         assert bool(re.search("[\u4e00-\u9fff]", figure.inner_text())) == (lang == "zh")
-        slider, picture = figure.locator("input[type=range]").first, figure.locator(".ex-figure svg")
+        asked = figure.get_by_role("button", name=pick(WORDS[1], lang))
+        if asked.count():  # a guess comes first, and then its slider rests
+            asked.click()
+        slider, picture = figure.locator("input[type=range]:enabled").first, figure.locator(".ex-figure svg")
         places, shown = [int(slider.input_value())], [picture.inner_html()]
 
         slider.focus()

@@ -102,7 +102,7 @@ def test_formulas_need_no_script(pages: dict[str, Page]) -> None:
 def test_explorables_share_one_script(pages: dict[str, Page]) -> None:
     for edition in ("", "zh/"):
         tags = pages[f"{edition}chapters/forward.html"].tags
-        assert sum("explorer" in values.get("class", "").split() for _, values in tags) == 2
+        assert sum("explorer" in values.get("class", "").split() for _, values in tags) > 1
         assert sum(values.get("class") == "explorer-script" for _, values in tags) == 1
         assert sum(values.get("class") == "explorer-style" for _, values in tags) == 1
 
