@@ -21,14 +21,17 @@
   const layAllOut = () => delete root.far;
   const idle = globalThis.requestIdleCallback ?? ((work) => setTimeout(work, 50));
   for (const event of ["keydown", "beforeprint"]) addEventListener(event, layAllOut);
+  const go = () => document.querySelector(":target")?.scrollIntoView();
+  // A figure above takes its height in the frame after.
+  const goOnceMore = () => requestAnimationFrame(() => requestAnimationFrame(go));
   addEventListener("hashchange", () => {
     if (!("far" in root)) return;
     layAllOut(); // only after the browser had gone where the place would be
-    const go = () => document.querySelector(":target")?.scrollIntoView();
     go();
-    requestAnimationFrame(() => requestAnimationFrame(go)); // a figure above takes its height in the frame after
+    goOnceMore();
   });
   addEventListener("load", () => {
+    if (performance.getEntriesByType("navigation")[0]?.type === "navigate") goOnceMore(); // no reload, no way back
     const sections = [...document.querySelectorAll(".bd-article > section > section")];
     const layOneOut = () => {
       const section = sections.shift();

@@ -21,7 +21,7 @@ def loop(T: int = 3) -> Drawing:
         raise ValueError(f"the loop is unrolled over T = 1 to 4 steps, got {T!r}")
     d = _drawing("loop", 440, 306)
     top, fork, lane, low = 18, 78, 146, 234
-    d.box("cell", 84, lane, "φ(Σ)", w=48)
+    d.box("cell", 84, lane, "ϕ(Σ)", w=48)
     d.port("x", 84, low, "x_t", "input")
     d.port("o", 84, top, "o_t")
     d.dot("h", 84, fork, "state")
@@ -34,12 +34,12 @@ def loop(T: int = 3) -> Drawing:
     d.text(92, 54, "V", "weight", anchor="start")
     d.text(92, 194, "W_x", "weight", anchor="start")
     d.text(42, 166, "W_h", "weight")
-    d.text(126, lane, "=")
+    d.text(138, 84, "=")
     d.port("h0", 152, lane, "h_0", "state")
     step, w = (78, 48) if T < 4 else (62, 40)
     for t in range(1, T + 1):
         x = 148 + step * t
-        d.box(f"h{t}", x, lane, "φ(Σ)", w=w)
+        d.box(f"h{t}", x, lane, "ϕ(Σ)", w=w)
         d.port(f"x{t}", x, low, f"x_{t}", "input")
         d.port(f"o{t}", x, top, f"o_{t}")
         d.wire(f"x{t} h{t}", "input")
@@ -73,7 +73,7 @@ def elman() -> Drawing:
     d.box("W_h", 110, lane, "W_h", "weight", w=44, weights=True)
     d.box("W_x", mid, 264, "W_x", "weight", w=44, weights=True)
     d.box("V", out, 154, "V", "weight", w=44, weights=True)
-    d.box("phi", 272, lane, "φ", w=40)
+    d.box("phi", 272, lane, "ϕ", w=40)
     d.box("softmax", out, 58, ("softmax", "softmax"), w=86, h=30)
     d.plus("sum", mid, lane)
     d.plus("add", out, 104)
@@ -207,6 +207,9 @@ def lstm() -> Drawing:
     d.text(g + 8, 140, "g_t", anchor="start")
     d.text(o - 8, 156, "o_t", "gate", anchor="end")
     d.text(mid + 9, 266, "a_t", anchor="start")
+    d.text(mid + 34, 266, "(4H,)", anchor="start")
+    d.text(42, low + 24, "(H,)", "state", anchor="end")
+    d.text(42, top + 24, "(H,)", "state", anchor="end")
     d.text(f + 2, low + 29, "(4H, H)", "weight")
     d.text(mid + 30, 340, "(4H, I)", "weight", anchor="start")
     return d
@@ -447,7 +450,7 @@ def bptt() -> Drawing:
     d.port("n0", 16, lane, "h_0", "state")
     for t in range(1, 4):
         x = 134 * t - 26
-        d.box(f"n{t}", x, lane, "φ(Σ)", w=50, h=46)
+        d.box(f"n{t}", x, lane, "ϕ(Σ)", w=50, h=46)
         d.box(f"L{t}", x, 36, f"L_{t}", w=50, h=34)
         d.port(f"x{t}", x, 286, f"x_{t}", "input")
         d.wire(f"x{t} n{t}", "input")
