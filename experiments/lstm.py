@@ -37,6 +37,8 @@ ADDING_CASES: list[tuple[str, float | None, float, int]] = [
     ("tanh RNN", 1.0, 0.003, 6000),
     ("tanh RNN", None, 0.003, 2000),
 ]
+# The control of the control: the same start and tanh, as it is and where only the product u m is shown.
+SELECTED_CASES: list[tuple[bool, float]] = [(True, 0.001), (True, 0.003), (False, 0.001)]
 LATEST_CASES: list[tuple[str, float, float, int]] = [
     ("LSTM", 1.0, 0.01, 3000),
     ("LSTM", 3.0, 0.01, 3000),
@@ -110,8 +112,8 @@ def _number(
 ) -> dict[str, Any]:
     """Train on a task whose answer is a number, until it is solved or given up."""
     torch.manual_seed(seed)
-    net = begin(kind, start, 2, settings["H"], 1)
     x, y = held_out(task, settings["test"], settings["T"], **options)
+    net = begin(kind, start, x.shape[-1], settings["H"], 1)
     x_long, y_long = held_out(task, settings["test"], 10 * settings["T"], **options)
     before = factor(net, x, y, mse)
     record = fit(
@@ -134,6 +136,17 @@ def _number(
 
 def add(*case: Any) -> dict[str, Any]:
     return _number(adding, ADDING, *case)
+
+
+def selected(B: int, T: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+    """The adding problem with the product of number and mark as its only input: x: (T, B, 1), y: (B, 1)."""
+    x, y = adding(B, T, generator=generator)
+    return x[..., :1] * x[..., 1:], y
+
+
+def select(product: bool, lr: float, seed: int) -> dict[str, Any]:
+    row = _number(selected if product else adding, ADDING, "tanh IRNN", 1.0, lr, 2000, seed)
+    return {"product": product, **row}
 
 
 def overwrite(hold: int, *case: Any) -> dict[str, Any]:
@@ -162,13 +175,14 @@ def remember(kind: str, start: float | None, seed: int) -> dict[str, Any]:
 def main() -> None:
     trainings: list[Training] = []
     trainings += [("adding", add, (*case, seed)) for case in ADDING_CASES for seed in SEEDS]
+    trainings += [("selected", select, (*case, seed)) for case in SELECTED_CASES for seed in SEEDS]
     trainings += [
         ("latest", overwrite, (hold, *case, seed)) for hold in HOLDS for case in LATEST_CASES for seed in SEEDS
     ]
     trainings += [("recall", remember, (*case, seed)) for case in RECALL_CASES for seed in SEEDS]
     trainings += [("biases", remember, ("LSTM", b_f, seed)) for b_f in FORGET_BIASES for seed in SEEDS]
     settings = {"adding": ADDING, "latest": LATEST, "recall": RECALL}
-    run("lstm", settings, [*settings, "biases"], trainings)
+    run("lstm", settings, [*settings, "selected", "biases"], trainings)
 
 
 if __name__ == "__main__":
