@@ -196,7 +196,7 @@ def lstm() -> Drawing:
     blocks: list[tuple[str, float, Role, tuple[str, str]]] = [
         ("f", f, "gate", ("forget", "遗忘")),
         ("i", i, "gate", ("input", "输入")),
-        ("g", g, "ink", ("candidate", "候选")),
+        ("g", g, "ink", ("candidate", "候选状态")),
         ("o", o, "gate", ("output", "输出")),
     ]
     for key, x, role, word in blocks:
