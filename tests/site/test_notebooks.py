@@ -46,7 +46,7 @@ def solution_prose(name: str) -> list[str]:
     text = BY_NAME[name].read_text("utf8")
     blocks = re.findall(r"^```\{solution\}[^\n]*\n(.*?)^```", text, re.M | re.S)
     lines = [re.split(r"\{\w+\}`", line.strip())[0] for block in blocks for line in block.splitlines()]
-    return [line for line in lines if len(line) > 12]
+    return [line for line in lines if len(line) > 12 and not line.startswith((r"\begin{", r"\end{"))]
 
 
 def quoted(line: str) -> str:
