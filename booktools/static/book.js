@@ -1,9 +1,9 @@
-// Paper shows hints and solutions, and dark ink.
+// Paper shows hints and solutions, and dark ink; of checked statements, how many they are.
 (() => {
   const root = document.documentElement.dataset;
   let folded = [], theme;
   addEventListener("beforeprint", () => {
-    folded = [...document.querySelectorAll("details.fold:not([open])")];
+    folded = [...document.querySelectorAll("details.fold:not([open], .fold-checked)")];
     for (const fold of folded) fold.open = true;
     for (const image of document.images) image.loading = "eager";
     [theme, root.theme] = [root.theme, "light"];

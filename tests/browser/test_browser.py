@@ -95,6 +95,23 @@ def test_anchors_lead_to_their_headings(page: Any, root: str, edition: str) -> N
         assert 0 <= page.locator(f"#{anchor}").bounding_box()["y"] < 200, anchor
 
 
+@pytest.mark.parametrize("scripts", [True, False])
+def test_on_paper_solutions_are_open_and_evidence_is_one_line(browser: Any, root: str, scripts: bool) -> None:
+    """With a script and, as in the printed book, without."""
+    context = browser.new_context(java_script_enabled=scripts)
+    page = context.new_page()
+    page.goto(f"{root}chapters/lstm.html")
+    page.emulate_media(media="print")
+    if scripts:
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    heights = {
+        kind: [one.bounding_box()["height"] for one in page.locator(f"details.fold-{kind}").all()]
+        for kind in ("checked", "solution")
+    }
+    context.close()
+    assert 0 < max(heights["checked"]) < 60 < min(heights["solution"])
+
+
 # Whether a place is laid out, as sections beyond the screen are not.
 LAID_OUT = "one => one.checkVisibility({ contentVisibilityAuto: true })"
 
