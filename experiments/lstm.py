@@ -1,7 +1,8 @@
 """Which cell learns what, and from which start, seed by seed: the long trainings of the chapter lstm.
 
 `python -m experiments.lstm` trains on adding and on the latest mark until the mean squared error of a test set falls
-below `solved`, and on recall for a fixed number of steps, for several cells and starts, and writes
+below `solved`, and on recall for a fixed number of steps, for several cells and starts; `selected` is adding for tanh
+alone, also with the product of number and mark as its one input. It writes
 rnnbook/records/lstm.json, anew after each training. One process, one thread. A factor is the geometric mean, over
 steps and test sequences, of ‖dL/dstate_{t−1}‖/‖dL/dstate_t‖: what one step back leaves of the gradient; `long` is the
 error on sequences ten times as long as those of the training. Of each LSTM that adds, `unit` is the one that keeps
