@@ -1,5 +1,7 @@
 """Many series at once: which of them share their matrices, and how values at t = 1..T become one tensor."""
 
+import itertools
+import operator
 from collections.abc import Sequence
 
 import numpy as np
@@ -49,20 +51,27 @@ def patterns(seen: Tensor) -> tuple[Tensor, Tensor]:
 
 def runs(steps: Sequence[object]) -> list[tuple[int, int]]:
     """Where the same object is used without a break: pairs (start, stop)."""
-    starts = [t for t in range(len(steps)) if t == 0 or steps[t] is not steps[t - 1]]
+    changes = map(operator.is_not, itertools.islice(steps, 1, None), steps)
+    starts = [0, *itertools.compress(itertools.count(1), changes)] if len(steps) > 0 else []
     return list(zip(starts, [*starts[1:], len(steps)], strict=True))
 
 
 def over_steps(steps: Sequence[object], name: str) -> Tensor:
     """One part of what is used at t = 1..T as a tensor, time first."""
-    return stacked([getattr(step, name) for step in steps])
+    pieces = runs(steps)
+    return _repeated([getattr(steps[start], name) for start, _ in pieces], pieces)
 
 
 def stacked(values: Sequence[Tensor]) -> Tensor:
     """What is used at t = 1..T, time first; the same tensor without a break is gone through once."""
     pieces = runs(values)
-    distinct = torch.stack([values[start] for start, _ in pieces])
-    if len(pieces) == len(values):
+    return _repeated([values[start] for start, _ in pieces], pieces)
+
+
+def _repeated(values: Sequence[Tensor], pieces: Sequence[tuple[int, int]]) -> Tensor:
+    """Each value at the steps of its piece: (T, ...)."""
+    distinct = torch.stack(list(values))
+    if len(pieces) == pieces[-1][1]:
         return distinct
     lengths = torch.tensor([stop - start for start, stop in pieces], device=distinct.device)
     return distinct.repeat_interleave(lengths, 0)

@@ -34,6 +34,8 @@ from rnnbook.layers.scan_dense import doubling
 _LOG_2_PI = math.log(2 * math.pi)
 # How many times what is left a difference may take away: a covariance then stays one to all but two digits.
 FEW = 16
+# From how many equal steps on a run of them is worth `doubling`.
+LONG = 4
 
 
 def filter_one(model: StateSpace, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -261,14 +263,14 @@ def _measure(P: Tensor, C: Tensor, R: Tensor, ok: Tensor | None) -> Gain:
         S_inv, logdet = inverse(S)
     else:  # what is missing is nothing of the state, in noise of its own
         both = ok[:, None] & ok
-        S_inv, logdet = inverse(torch.where(both, S, _eye_like(S)))
+        S_inv, logdet = inverse(torch.where(both, S, 1.0 if len(S) == 1 else _eye_like(S)))
         S_inv = torch.where(both, S_inv, 0.0)
     K, after, steep = _corrected(P, transpose(product(S_inv, CP)), CP, C, R, ok)
     return Gain(K, S_inv, logdet, after, steep)
 
 
 def _eye_like(X: Tensor) -> Tensor:
-    eye = torch.eye(len(X)).to(X)
+    eye = torch.eye(len(X), dtype=X.dtype, device=X.device)
     return eye if X.dim() == 2 else eye[:, :, None]
 
 
@@ -329,7 +331,7 @@ def _means(
     part = _incomplete(ok)
     for start, stop in runs(gains):
         K = of_series(gains[start].K.to(m.dtype), group)
-        if at_once(stop - start, m):
+        if stop - start >= LONG and is_few(m):
             AK = A[start] @ K
             inputs = torch.cat((m.T[None], (AK @ y[start : stop - 1]).mT))
             before = doubling((A[start] - AK @ C[start]).T, inputs).mT
@@ -376,6 +378,6 @@ def _log_likelihood(v: Tensor, ok: list[Tensor | None], gains: list[Gain], group
     return -0.5 * (squares + (logdet if group is None or logdet.dim() == 0 else logdet[group]) + _LOG_2_PI * count)
 
 
-def at_once(steps: int, z: Tensor) -> bool:
-    """Whether a run of equal gains is worth `doubling`: a few numbers over many steps."""
-    return z.numel() <= 64 and steps >= 4
+def is_few(z: Tensor) -> bool:
+    """Whether z is a handful of numbers, of which many steps are made in the time of one."""
+    return z.numel() <= 64

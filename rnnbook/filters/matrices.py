@@ -127,11 +127,12 @@ def root(S: Tensor, Y: Tensor) -> tuple[Tensor, Tensor]:
 def root_above_one(S: Tensor, Y: Tensor) -> Tensor:
     """Z with I + S = U'U and Y = U'Z, for positive semidefinite S: (n, n, ...). No pivot is below 1."""
     n = len(S)
+    eye = torch.eye(n, dtype=S.dtype, device=S.device)
     if S.dim() == 2:
-        U, _ = torch.linalg.cholesky_ex(S + torch.eye(n).to(S), upper=True)
+        U, _ = torch.linalg.cholesky_ex(S + eye, upper=True)
         Z: Tensor = torch.linalg.solve_triangular(U.mT, Y, upper=False)
         return Z
-    return root(S + torch.eye(n).to(S).view(n, n, *[1] * (S.dim() - 2)), Y)[1]
+    return root(S + eye.view(n, n, *[1] * (S.dim() - 2)), Y)[1]
 
 
 def solve(S: Tensor, Y: Tensor) -> Tensor:

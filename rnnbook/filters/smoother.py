@@ -4,6 +4,8 @@ Three forms of one estimate: `rts`, the recursion of the chapter; `two_filter`, 
 joined with the first; `smooth`, the same for any noise and soon.
 """
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +13,7 @@ from torch import Tensor
 
 from rnnbook import _expect as expect
 from rnnbook.filters.batches import Steps, by_series, of_series, over_steps, patterns, stacked
-from rnnbook.filters.kalman import FEW, Filtered, Gain, at_once, measurements
+from rnnbook.filters.kalman import FEW, LONG, Filtered, Gain, is_few, measurements
 from rnnbook.filters.matrices import (
     apply,
     congruence,
@@ -28,6 +30,9 @@ from rnnbook.filters.matrices import (
 )
 from rnnbook.filters.statespace import StateSpace, over_time, with_both_axes
 from rnnbook.layers.scan_dense import doubling
+
+# So many steps are taken before it is asked whether digits were lost; if so, they are taken again in the other form.
+TOGETHER = 8
 
 
 @dataclass(frozen=True)
@@ -166,10 +171,9 @@ def _by_information(
             return False
         K, A_y, Q_y, told, H = (X.permute(0, 2, 3, 1).contiguous() if own else X[:, 0] for X in found)
         gap = over_steps(gains[steps], "K") - K
-        begins = [0]  # of the steps that are the same
-        for k, changed in enumerate((seen[1:] != seen[:-1]).flatten(1).any(1).tolist(), 1):
-            begins.append(k if changed or not constant else begins[-1])
         length = stop - first
+        changes = (seen[1:] != seen[:-1]).flatten(1).any(1).nonzero().flatten().tolist() if constant else range(length)
+        begins = [0, *(k + 1 for k in changes)]  # of the steps that are the same
         infos, by, alike = [info] * (length + 1), [info] * length, []  # Λ, F, and from where to where F stays the same
         k = length - 1
         while k >= 0:
@@ -182,7 +186,7 @@ def _by_information(
             alike.append((k, k + 1))
             # Between equal steps changes shrink as in the filter: once they are rounding, the rest of these steps
             # repeats the last. Its gradient has more to gather.
-            start = begins[k]
+            start = begins[bisect_right(begins, k) - 1]
             if not own and start < k and k % 4 == 0 and not info.requires_grad and is_rounding(info, before):
                 infos[start:k], by[start:k] = [info] * (k - start), [by[k]] * (k - start)
                 alike.append((start, k))
@@ -195,15 +199,21 @@ def _by_information(
         gap, told = (X.movedim(0, 2) for X in (gap, told))
         rest = product(product(F.flatten(2), L[:, :, 1:].flatten(2)), gap.flatten(2)).view(told.shape)
         D, v_y, m_f = (told + rest).movedim(2, 0).contiguous(), v[steps], m[first:stop]
-        for start, end in alike:
-            if at_once(end - start, vector):
-                new = (D[start:end] @ v_y[start:end]).mT
-                vectors = doubling(by[start].T, torch.cat((new, vector.T[None])), back=True)[:-1].mT
-                vector = vectors[0]
-                m_s = m_f[start:end] + P_s[start:end] @ vectors
-                means.fill_each(first + start, first + end, m_s.to(filtered.m.dtype))
-                continue
-            for t in reversed(range(start, end)):
+        if not own and is_few(vector):
+            new, vectors = D @ v_y, []  # ρ at these steps, backwards
+            for start, end in alike:
+                if end - start >= LONG:
+                    inputs = torch.cat((new[start:end].mT, vector.T[None]))
+                    vectors.append(doubling(by[start].T, inputs, back=True)[:-1].mT)
+                    vector = vectors[-1][0]
+                else:
+                    for t in reversed(range(start, end)):
+                        vector = torch.addmm(new[t], by[t], vector)
+                        vectors.append(vector[None])
+            m_s = m_f + P_s @ torch.cat(vectors[::-1])
+            means.fill_each(first, stop, m_s.to(filtered.m.dtype))
+        else:
+            for t in reversed(range(length)):
                 D_t, F_t, P_t = (of_series(X[t], group) for X in (D, by, P_s))
                 vector = plus_applied(apply(D_t, v_y[t]), F_t, vector)
                 m_s = plus_applied(m_f[t], P_t, vector)
@@ -255,26 +265,36 @@ def _by_differences(
     gains, group, T = filtered.gains, filtered.group, len(filtered.m)
     A, C, Q = (over_time(X.double(), T) for X in (filtered.model.A, filtered.model.C, filtered.model.Q))
     v, m = filtered.v.double().mT, filtered.m.mT
-    for t in range(T - 1, 0, -1):
-        P, N_pred = gains[t - 1].P, _measured(N, C[t], gains[t])
-        N_next = congruence(transpose(A[t]), N_pred)
-        P_s = minus(P, product(P, N_next), P)
-        if gains[t].steep or _cancels(P, P_s, N_pred, A[t]):
+    for last in range(T - 1, 0, -TOGETHER):
+        tried: list[tuple[Tensor, Tensor, Tensor, Tensor, Tensor]] = []  # N and r before each step, P, P_s, N⁺
+        steps = range(last, max(last - TOGETHER, 0), -1)
+        for t in steps:
+            if gains[t].steep:
+                break
+            P, N_pred = gains[t - 1].P, _measured(N, C[t], gains[t])
+            N_next = congruence(transpose(A[t]), N_pred)
+            P_s = minus(P, product(P, N_next), P)
+            tried.append((N, r, P, P_s, N_pred))
+            covariances.fill(t - 1, t, P_s)
+            if lags is not None:
+                AP = product(A[t], P)
+                lags.fill(t - 1, t, AP - product(predicted(A[t], P, Q[t]), product(N_pred, AP)))
+            K, S_inv, P = (of_series(X, group) for X in (gains[t].K, gains[t].S_inv, P))
+            new = plus_applied(apply(S_inv, v[t]), transpose(K), r, sign=-1)
+            N, r = N_next, apply(transpose(A[t]), plus_applied(r, transpose(C[t]), new))
+            means.fill(t - 1, t, plus_applied(m[t - 1], P.to(m.dtype), r.to(m.dtype)))
+        good = _good([X[2:] for X in tried], A[steps[-1] : last + 1][::-1])
+        if good < len(steps):
+            t = last - good
+            N, r = tried[good][:2] if good < len(tried) else (N, r)
             # The same as Λ = (N⁻¹ − P)⁻¹ and ρ = (I + ΛP) r, with P = U'U.
-            U, _ = root(gains[t].P, P[:, :0])
+            P = gains[t].P
+            U, _ = root(P, P[:, :0])
             UN, eye = product(U, N), torch.eye(len(P)).to(P)[:, :, None]
             _, Z = root(eye - product(UN, transpose(U)), torch.cat((UN, U), 1))
             back = transpose(Z[:, : len(P)])
             more = product(back, Z)
             return N + more[:, : len(P)], plus_applied(r, of_series(more[:, len(P) :], group), r), t
-        covariances.fill(t - 1, t, P_s)
-        if lags is not None:
-            AP = product(A[t], P)
-            lags.fill(t - 1, t, AP - product(predicted(A[t], P, Q[t]), product(N_pred, AP)))
-        K, S_inv, P = (of_series(X, group) for X in (gains[t].K, gains[t].S_inv, P))
-        new = plus_applied(apply(S_inv, v[t]), transpose(K), r, sign=-1)
-        N, r = N_next, apply(transpose(A[t]), plus_applied(r, transpose(C[t]), new))
-        means.fill(t - 1, t, plus_applied(m[t - 1], P.to(m.dtype), r.to(m.dtype)))
     return N, r, 0
 
 
@@ -290,11 +310,20 @@ def _measured(N: Tensor, C: Tensor, gain: Gain) -> Tensor:
     return torch.add(N, CD, alpha=0.5).add_(transpose(CD), alpha=0.5)
 
 
-def _cancels(P: Tensor, P_s: Tensor, N: Tensor, A: Tensor) -> bool:
-    """Whether P_s = P − P A'NA P is far below P for some state of some series, or A'NA far below its terms."""
-    P, P_s, N = (X.detach().diagonal(dim1=0, dim2=1).mT for X in (P, P_s, N))
-    terms = apply(transpose(A.detach()).abs(), N.clamp(min=0).sqrt())
-    return bool(((FEW * P_s < P) | (P * terms.square() > FEW)).any())
+def _good(tried: Sequence[tuple[Tensor, Tensor, Tensor]], A: Sequence[Tensor]) -> int:
+    """How many of these steps, from the first on, lose no digits: P, P_s = P − P A'NA P and N of each, (n, n, G).
+
+    One loses some where P_s is far below P for some state of some series, or A'NA far below its terms.
+    """
+    if not tried:
+        return 0
+    P, P_s, N = (
+        torch.stack([X.detach().diagonal(dim1=0, dim2=1).mT for X in part]) for part in zip(*tried, strict=True)
+    )
+    sizes, weights = N.clamp_(min=0).sqrt_(), torch.stack(list(A[: len(tried)])).detach().abs()
+    terms = weights.mT @ sizes if weights.dim() == 3 else (weights * sizes[:, :, None]).sum(1)
+    lost = ((FEW * P_s < P) | (P * terms.square() > FEW)).flatten(1).any(1).tolist()
+    return [*lost, True].index(True)
 
 
 def two_filter(filtered: Filtered, y: Tensor, mask: Tensor | None = None) -> Smoothed:
