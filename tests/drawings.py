@@ -7,6 +7,10 @@ from rnnbook.explore.wiring import Drawing
 
 ALL: dict[str, Callable[[], Drawing]] = {
     "loop": drawings.loop,
+    "kept": drawings.kept,
+    "switch": drawings.switch,
+    "padded": drawings.padded,
+    "shapes": drawings.shapes,
     "elman": drawings.elman,
     "two-steps": drawings.two_steps,
     "last-word": drawings.last_word,

@@ -60,6 +60,113 @@ def loop(T: int = 3) -> Drawing:
     return d
 
 
+def kept() -> Drawing:
+    """One linear unit, h_t = w h_{t−1} + x_t, unrolled over five steps, for a `Wiring`.
+
+    Numbers: x1 to x5, h1 to h5, and kept2 to kept5, where kept_t = w h_{t−1}.
+    """
+    d = _drawing("kept", 440, 204)
+    lane, low, step = 86, 152, 92
+    for t in range(1, 6):
+        x = 24 + step * (t - 1)
+        d.plus(f"sum{t}", x, lane, "state")
+        d.port(f"x_{t}", x, low, f"x_{t}", "input")
+        d.wire(f"x_{t} sum{t}", "input", name=f"x{t}")
+        d.text(x, low + 27, "", "input", number=f"x{t}")
+        d.text(x + 4, lane - 58, f"h_{t}", "state")
+        d.text(x + 4, lane - 32, "", "state", number=f"h{t}")
+        if t > 1:
+            d.box(f"w{t}", x - step / 2, lane, "w", "weight", w=30, weights=True)
+            d.wire(f"sum{t - 1} w{t}", "state", name=f"h{t - 1}")
+            d.wire(f"w{t} sum{t}", "state", name=f"kept{t}")
+    d.wire(f"sum5 436,{lane}", "state", name="h5")
+    return d
+
+
+def switch() -> Drawing:
+    """Parity: two ReLU units that hold or flip one bit, for a `Wiring`.
+
+    Numbers: s0 and x, their sum a, h1 = ReLU(a), h2 = ReLU(a − 1), twice = −2 h2, s1 = h1 + twice.
+    """
+    d = _drawing("switch", 440, 236)
+    up, lane, down, low = 46, 104, 162, 204
+    d.port("s_0", 20, lane, "s_{t-1}", "state", w=36)
+    d.plus("sum", 98, lane)
+    d.port("x_t", 98, low, "x_t", "input")
+    d.dot("a", 142, lane)
+    d.box("one", 222, up, "ReLU(a)", "state", w=100)
+    d.box("two", 222, down, "ReLU(a-1)", "state", w=100)
+    d.box("factor", 326, down, "-2", "weight", w=36, weights=True)
+    d.plus("add", 376, lane, "state")
+    d.port("s_1", 424, lane, "s_t", "state", w=20)
+    d.wire("s_0 sum", "state", name="s0")
+    d.wire("x_t sum", "input", name="x")
+    d.wire("sum a", name="a", head=False)
+    d.wire("a |- one", name="a")
+    d.wire("a |- two", name="a")
+    d.wire("one -| add", "state", name="h1")
+    d.wire("two factor", "state", name="h2")
+    d.wire("factor -| add", "state", name="twice")
+    d.wire("add s_1", "state", name="s1")
+    d.text(44, lane - 30, "", "state", number="s0")
+    d.text(120, low, "", "input", anchor="start", number="x")
+    d.text(152, lane, "a", anchor="start")
+    d.text(172, lane, "", anchor="start", number="a")
+    d.text(306, up - 18, "", "state", number="h1")
+    d.text(288, down - 30, "", "state", number="h2")
+    d.text(368, down + 20, "", "state", number="twice")
+    d.text(420, lane - 30, "", "state", number="s1")
+    return d
+
+
+def padded() -> Drawing:
+    """A feed-forward network with six places, of which a sequence of three fills the first three."""
+    d = _drawing("padded", 440, 236)
+    lane, low = 146, 200
+    d.box("W", 200, lane, "W", "weight", w=324, weights=True)
+    for k in range(1, 7):
+        x = 10 + 55 * k
+        given = k < 4
+        d.port(f"x{k}", x, low, f"x_{k}" if given else "0", "input" if given else "faint")
+        d.wire(f"x{k} W", "input" if given else "faint")
+    d.box("phi", 200, 90, "ϕ", w=40)
+    d.box("V", 200, 36, "V", "weight", w=44, weights=True)
+    d.port("o", 300, 36, "o")
+    d.wire("W phi V o")
+    d.text(120, 228, ("the sequence", "序列"), "input")
+    d.text(285, 228, ("padding", "填充"))
+    return d
+
+
+def shapes() -> Drawing:
+    """The five shapes of input and output."""
+    d = _drawing("shapes", 440, 356)
+    step, box = 44, 30
+    kinds: list[tuple[str, int, float, tuple[int, ...], tuple[int, ...], int, tuple[str, str]]] = [
+        ("a", 0, 46, (1,), (1,), 1, ("one to one", "一对一")),
+        ("b", 0, 144, (1,), (1, 2, 3), 3, ("one to many", "一对多")),
+        ("c", 0, 320, (1, 2, 3), (3,), 3, ("many to one", "多对一")),
+        ("d", 1, 46, (1, 2, 3), (1, 2, 3), 3, ("step by step", "逐步对应")),
+        ("e", 1, 222, (1, 2), (3, 4, 5), 5, ("two lengths", "长度不等")),
+    ]
+    for key, row, left, inputs, outputs, count, words in kinds:
+        top = 18 + 180 * row
+        for t in range(1, count + 1):
+            x = left + step * (t - 1)
+            d.box(f"{key}{t}", x, top + 54, "", "state", w=box, h=30, weights=True)
+            if t in inputs:
+                d.port(f"{key}x{t}", x, top + 108, f"x_{t}" if count > 1 else "x", "input")
+                d.wire(f"{key}x{t} {key}{t}", "input")
+            if t in outputs:
+                number = t - 2 if key == "e" else t
+                d.port(f"{key}o{t}", x, top, f"o_{number}" if len(outputs) > 1 else "o")
+                d.wire(f"{key}{t} {key}o{t}")
+            if t > 1:
+                d.wire(f"{key}{t - 1} {key}{t}", "state")
+        d.text(left + step * (count - 1) / 2, top + 138, words)
+    return d
+
+
 def elman() -> Drawing:
     """One step of the simple recurrent network and its read-out, with all shapes."""
     d = _drawing("elman", 440, 340)
