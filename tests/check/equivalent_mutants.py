@@ -4,6 +4,9 @@
 """
 
 EQUIVALENT: dict[str, dict[str, str]] = {
+    "why-3": {
+        "h = np.zeros((x.shape[1], len(b))) -> h = np.zeros((x.shape[1], len(W_x)))": "b and W_x have H rows",
+    },
     "forward-6": {
         "return ((o.squeeze(axis=2) - y.T) ** 2).mean(axis=1)"
         " -> return ((y.T - o.squeeze(axis=2)) ** 2).mean(axis=1)": "(a - b)² = (b - a)²",
