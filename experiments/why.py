@@ -54,9 +54,7 @@ class Feedforward(nn.Module):
     def __init__(self, arrange: Callable[[Tensor], Tensor], I: int) -> None:
         super().__init__()
         self.arrange = arrange
-        self.layers = nn.Sequential(
-            nn.Linear(I, WIDE), nn.ReLU(), nn.Linear(WIDE, WIDE), nn.ReLU(), nn.Linear(WIDE, 1)
-        )
+        self.layers = nn.Sequential(nn.Linear(I, WIDE), nn.ReLU(), nn.Linear(WIDE, WIDE), nn.ReLU(), nn.Linear(WIDE, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         o: Tensor = self.layers(self.arrange(x))
