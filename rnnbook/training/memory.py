@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, UntypedStorage, nn
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.nn.utils.parametrize import type_before_parametrizations
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -55,26 +55,54 @@ def saved_bytes(forward: Callable[[], object], *, without: Iterable[Tensor] = ()
     return sum(size for address, size in kept.items() if address not in known)
 
 
+def peak_bytes(step: Callable[[], object]) -> int:
+    """The most bytes that what operations make in step() takes at any one time, on a CPU.
+
+    Storages of tensors, each counted once while it is alive; what was there before step(), such as parameters and
+    inputs, is not counted, nor what the allocator adds, nor the scratch that one operation takes for itself.
+    """
+    if not callable(step):
+        raise TypeError(f"step must be a function without arguments, got {type(step).__name__}")
+    with _Made() as made:
+        step()
+    return made.most
+
+
 class _Made(TorchDispatchMode):
-    """The storages that operations make."""
+    """The storages that operations make, and the most bytes that were alive at once."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.storages: dict[int, tuple[Any, int]] = {}
+        self.held = self.most = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         given = {_address(part) for part in tree_leaves((args, kwargs)) if isinstance(part, Tensor)}
         result = func(*args, **(kwargs or {}))
         for part in tree_leaves(result):
             if isinstance(part, Tensor) and _address(part) not in given:  # neither a view nor in place
-                storage = part.untyped_storage()
-                self.storages[storage.data_ptr()] = StorageWeakRef(storage), storage.nbytes()  # type: ignore[no-untyped-call]
+                self._add(part.untyped_storage())
         return result
+
+    def _add(self, storage: UntypedStorage) -> None:
+        before = self.storages.get(storage.data_ptr())
+        if before is not None:  # freed since: its address was given away again
+            self.held -= before[1]
+        self.storages[storage.data_ptr()] = StorageWeakRef(storage), storage.nbytes()  # type: ignore[no-untyped-call]
+        self.held += storage.nbytes()
+        if self.held > self.most:  # only now does it matter which of them are gone
+            self._forget()
+            self.most = max(self.most, self.held)
+
+    def _forget(self) -> None:
+        self.storages = {key: value for key, value in self.storages.items() if not value[0].expired()}
+        self.held = sum(size for _, size in self.storages.values())
 
     def alive(self) -> dict[int, int]:
         """Addresses and sizes of those that are still there."""
         gc.collect(1)  # what only a circle of references holds is gone; older ones would take a second
-        return {address: size for address, (storage, size) in self.storages.items() if not storage.expired()}
+        self._forget()
+        return {address: size for address, (_, size) in self.storages.items()}
 
 
 def layer_saved_bytes(layer: Recurrent, T: int, B: int, *, masked: bool = False) -> int:

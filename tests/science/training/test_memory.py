@@ -7,9 +7,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
-from torch.multiprocessing.reductions import StorageWeakRef
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 from torch.utils.checkpoint import checkpoint
 
 from rnnbook.layers.bptt import CACHE_BYTES
@@ -20,6 +17,7 @@ from rnnbook.training.memory import (
     layer_saved_bytes,
     longest,
     parameter_bytes,
+    peak_bytes,
     per_token,
     plan,
     saved_bytes,
@@ -133,25 +131,6 @@ def test_adam_takes_sixteen_bytes_for_each_parameter():
     assert parameter_bytes(model.float()) == 16 * 63
 
 
-class Peak(TorchDispatchMode):
-    """The most bytes that what operations made here takes at once."""
-
-    def __init__(self):
-        super().__init__()
-        self.alive, self.most = {}, 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        given = {t.untyped_storage().data_ptr() for t in tree_leaves((args, kwargs)) if isinstance(t, torch.Tensor)}
-        result = func(*args, **(kwargs or {}))
-        for t in tree_leaves(result):
-            if isinstance(t, torch.Tensor) and t.untyped_storage().data_ptr() not in given:
-                storage = t.untyped_storage()
-                self.alive[storage.data_ptr()] = StorageWeakRef(storage), storage.nbytes()
-        self.alive = {key: value for key, value in self.alive.items() if not value[0].expired()}
-        self.most = max(self.most, sum(size for _, size in self.alive.values()))
-        return result
-
-
 def peak(layer, T, B, V):
     """The most bytes of a training step by `fit`, and those of the gradients of the parameters."""
     torch.manual_seed(0)
@@ -167,10 +146,9 @@ def peak(layer, T, B, V):
     model, x = Model(), torch.randn(T, B, layer.I)
     y = torch.randint(V, (T, B))
     once = {"steps": 1, "optimiser": torch.optim.SGD(model.parameters(), lr=1e-3)}
-    with Peak() as seen:
-        fit(model, lambda _: (x, y), cross_entropy, **once)
+    most = peak_bytes(lambda: fit(model, lambda _: (x, y), cross_entropy, **once))
     weights = sum(p.numel() * p.element_size() for p in model.parameters())
-    return seen.most + 3 * weights + x.nbytes + y.nbytes, weights
+    return most + 3 * weights + x.nbytes + y.nbytes, weights
 
 
 @pytest.mark.parametrize("name", ["elman", "lstm", "gru after", "gru before"])
@@ -277,3 +255,14 @@ def test_a_plan_says_how_much_is_computed_twice(T, s, b):
     layer = Recurrent(Counted(2, 3), "loop", segment=plan.segment)
     layer(torch.randn(T, 1, 2))[0].sum().backward()
     assert layer.cell.steps == (1 + plan.extra) * T
+
+
+def test_the_peak_is_what_is_alive_at_once():
+    x = torch.randn(1000)
+    assert peak_bytes(lambda: x.exp()) == 4000
+    assert peak_bytes(lambda: [x.exp() for _ in range(3)]) == 12000
+    assert peak_bytes(lambda: [float(x.exp()[0]) for _ in range(50)]) < 2 * 4000
+    assert peak_bytes(lambda: x.exp().add_(1)[:10]) == 4000
+    assert peak_bytes(lambda: None) == 0
+    with pytest.raises(TypeError, match="step must be a function without arguments, got Tensor"):
+        peak_bytes(x)
