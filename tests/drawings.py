@@ -26,5 +26,7 @@ ALL: dict[str, Callable[[], Drawing]] = {
     "attention": drawings.attention,
     "cone": drawings.cone,
     "kalman": drawings.kalman,
+    "checkpoints": drawings.checkpoints,
+    "stream": drawings.stream,
     "legend": drawings.legend,
 }

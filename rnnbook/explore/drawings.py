@@ -684,6 +684,58 @@ def kalman() -> Drawing:
     return d
 
 
+def checkpoints() -> Drawing:
+    """Nine steps in three segments: the states that are kept, and the last two segments computed again."""
+    d = _drawing("checkpoints", 440, 262)
+    rows = {1: 42, 2: 132, 3: 222}
+    place = [22 + 44 * t for t in range(10)]
+    for t, x in enumerate(place):
+        d.dot(f"a{t}", x, rows[1], "state" if t % 3 == 0 and t < 9 else "faint", r=6 if t % 3 == 0 and t < 9 else 3.2)
+    for t in range(9):
+        d.wire(f"a{t} a{t + 1}", "faint")
+    for t in (0, 3, 6):
+        d.text(place[t], rows[1] - 24, f"h_{t}", "state")
+    for row, start in ((2, 6), (3, 3)):
+        y = rows[row]
+        for t in range(start, start + 4):
+            d.dot(f"r{row}{t}", place[t], y, "state", r=6)
+        for t in range(start, start + 3):
+            d.wire(f"r{row}{t} r{row}{t + 1}", "state")
+        d.wire(f"{place[start + 3]},{y + 17} {place[start]},{y + 17}", "error", dashed=True)
+        d.wire(f"{place[start]},{rows[1] + 12} {place[start]},{y - 12}", "state", dashed=True)
+    d.wire(f"{place[6]},{rows[2] + 28} {place[6]},{rows[3] - 12}", "error", dashed=True)
+    d.port("L", place[9], rows[2] - 44, "L", "error")
+    d.wire(f"L {place[9]},{rows[2] - 12}", "error", dashed=True)
+    d.text(8, rows[1] + 34, ("forward", "前向"), anchor="start")
+    d.text(8, rows[2], ("steps 7–9 again", "再算第 7–9 步"), anchor="start")
+    d.text(8, rows[3], ("steps 4–6 again", "再算第 4–6 步"), anchor="start")
+    return d
+
+
+def stream() -> Drawing:
+    """A stream in pieces of three steps: the state is handed over, the error is not."""
+    d = _drawing("stream", 440, 216)
+    lane, low, top = 112, 190, 40
+    for n in range(3):
+        left = 10 + 145 * n
+        d.frame(left, 14, left + 130, 154)
+        for k in range(3):
+            t, x = 3 * n + k + 1, left + 22 + 43 * k
+            d.box(f"h{t}", x, lane, f"h_{t}", "state", w=29, weights=True)
+            d.port(f"x{t}", x, low, f"x_{t}", "input")
+            d.wire(f"x{t} h{t}", "input")
+            if k:
+                d.wire(f"h{t - 1} h{t}", "state", beside=-9)
+                d.wire(f"h{t} h{t - 1}", "error", beside=-9, dashed=True)
+        d.port(f"L{n}", left + 108, top, f"L^{n + 1}", "error", w=30)
+        d.wire(f"L{n} h{3 * n + 3}", "error", dashed=True)
+        d.text(left + 44, top, (f"update {n + 1}", f"更新 {n + 1}"))
+        if n:
+            d.wire(f"h{3 * n} h{3 * n + 1}", "state")
+    d.wire(f"h9 438,{lane}", "state")
+    return d
+
+
 def legend() -> Drawing:
     """What the lines, boxes and signs of all these drawings mean."""
     d = _drawing("legend", 440, 342)
