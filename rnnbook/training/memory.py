@@ -20,11 +20,14 @@ from rnnbook import _expect as expect
 from rnnbook.layers.cells import GRU, LSTM, Elman
 from rnnbook.layers.recurrent import Recurrent
 
+Storages = dict[int, tuple[Any, int]]  # by address: a weak reference and the size in bytes
+
 
 def saved_bytes(forward: Callable[[], object], *, without: Iterable[Tensor] = ()) -> int:
     """Bytes of all storages that are kept for the backward pass of forward(), each counted once.
 
-    What autograd saves, as PyTorch's hooks on saved tensors show it; and what was made in forward() and is still
+    What autograd saves, as PyTorch's hooks on saved tensors show it, as long as what forward() returns holds on to
+    it; and what was made in forward() and is still
     there after it, such as the states in which gradient checkpointing begins again, except what forward()
     returns: tensors, or tuples, lists and dictionaries of tensors. A view counts with the whole storage behind
     it, since that is what stays alive. without: tensors whose storages are not counted, such as parameters and
@@ -39,19 +42,20 @@ def saved_bytes(forward: Callable[[], object], *, without: Iterable[Tensor] = ()
         if not isinstance(tensor, Tensor):
             raise TypeError(f"without must hold tensors, got {type(tensor).__name__}")
         known.add(_address(tensor))
-    saved: dict[int, Tensor] = {}
+    saved: Storages = {}
 
     def pack(tensor: Tensor) -> Tensor:
-        saved[_address(tensor)] = tensor
-        return tensor
+        _note(saved, tensor.untyped_storage())
+        return tensor.detach()  # an output that is saved as it is would hold on to itself
 
     with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor), _Made() as made:
         result = forward()
-    kept = made.alive()
+    gc.collect(1)  # what only a circle of references holds is gone; older ones would take a second
+    kept = _alive(made.storages)
     for tensor in tree_leaves(result):
         if isinstance(tensor, Tensor):
             kept.pop(_address(tensor), None)
-    kept |= {address: tensor.untyped_storage().nbytes() for address, tensor in saved.items()}
+    kept |= _alive(saved)
     return sum(size for address, size in kept.items() if address not in known)
 
 
@@ -73,7 +77,7 @@ class _Made(TorchDispatchMode):
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.storages: dict[int, tuple[Any, int]] = {}
+        self.storages: Storages = {}
         self.held = self.most = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -88,21 +92,22 @@ class _Made(TorchDispatchMode):
         before = self.storages.get(storage.data_ptr())
         if before is not None:  # freed since: its address was given away again
             self.held -= before[1]
-        self.storages[storage.data_ptr()] = StorageWeakRef(storage), storage.nbytes()  # type: ignore[no-untyped-call]
+        _note(self.storages, storage)
         self.held += storage.nbytes()
         if self.held > self.most:  # only now does it matter which of them are gone
-            self._forget()
+            self.storages = {key: value for key, value in self.storages.items() if not value[0].expired()}
+            self.held = sum(size for _, size in self.storages.values())
             self.most = max(self.most, self.held)
 
-    def _forget(self) -> None:
-        self.storages = {key: value for key, value in self.storages.items() if not value[0].expired()}
-        self.held = sum(size for _, size in self.storages.values())
 
-    def alive(self) -> dict[int, int]:
-        """Addresses and sizes of those that are still there."""
-        gc.collect(1)  # what only a circle of references holds is gone; older ones would take a second
-        self._forget()
-        return {address: size for address, (_, size) in self.storages.items()}
+def _note(storages: Storages, storage: UntypedStorage) -> None:
+    """Remember a storage without keeping it alive."""
+    storages[storage.data_ptr()] = StorageWeakRef(storage), storage.nbytes()  # type: ignore[no-untyped-call]
+
+
+def _alive(storages: Storages) -> dict[int, int]:
+    """Addresses and sizes of those that are still there."""
+    return {address: size for address, (storage, size) in storages.items() if not storage.expired()}
 
 
 def layer_saved_bytes(layer: Recurrent, T: int, B: int, *, masked: bool = False) -> int:

@@ -32,4 +32,9 @@ EQUIVALENT: dict[str, dict[str, str]] = {
     "flow-3": {
         "if radius > 1: -> if radius >= 1:": "the task excludes a spectral radius of 1",
     },
+    "memory-2": {
+        "return max(free // per_step, 0) -> return max(0, free // per_step)": "the larger of two has no order",
+        "per_step = 4 * B * (I + n * H + max(H, 3 * O))"
+        " -> per_step = 4 * B * (I + n * H + max(3 * O, H))": "the larger of two has no order",
+    },
 }

@@ -266,3 +266,22 @@ def test_the_peak_is_what_is_alive_at_once():
     assert peak_bytes(lambda: None) == 0
     with pytest.raises(TypeError, match="step must be a function without arguments, got Tensor"):
         peak_bytes(x)
+
+
+def test_what_was_saved_and_let_go_again_is_not_kept():
+    """A stream in pieces: with its history everything is held, detached only the last state."""
+    layer = Recurrent(GRU(3, 8))
+    x = torch.randn(40, 2, 3)
+
+    def read(detach):
+        state = None
+        for piece in x.split(5):
+            _, state = layer(piece, state)
+            state = state.detach() if detach else state
+        return state
+
+    known = [x, *layer.parameters()]
+    assert saved_bytes(lambda: read(False), without=known) == 8 * layer_saved_bytes(layer, 5, 2)
+    assert saved_bytes(lambda: read(True), without=known) == 0
+    w = torch.randn(10, requires_grad=True)
+    assert saved_bytes(lambda: w.exp().sum().item()) == 0
