@@ -3,8 +3,8 @@
 `python -m experiments.memory` writes rnnbook/records/memory.json, anew after each row. `lengths` are those of the
 sentences of this book, in words of English and in Han characters, as the chapters stood when it was run: how many
 sentences there are of 1, 2, 3, … words. `checkpoints` has, for segments of k steps, the bytes that are saved and the
-most that a step holds, in units of a state of the whole batch, where the layer returns all its states (`peak`) and where
-each segment returns its loss alone (`inside`), and the time of a step relative to that without checkpoints, both
+most that a step holds, in units of a state of the whole batch, where the layer returns all its states (`peak`) and
+where each segment returns its loss alone (`inside`), and the time of a step relative to that without checkpoints, both
 measured in turn, medians. `padding` has the time of a pass over the same sequences in batches made in different ways,
 relative to random batches that are padded, medians. `stream` trains on pieces of k steps of endless sequences, the
 state handed over or set to zero, and `budget` on B sequences of k steps with B k fixed; the error is that of the

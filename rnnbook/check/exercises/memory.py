@@ -29,7 +29,7 @@ def adam_bytes(answer: Answer) -> None:
 
 
 @exercise("memory-2", arguments=("memory", "P", "B", "I", "H", "n", "O"))
-def longest_T(answer: Answer) -> None:
+def longest_fit(answer: Answer) -> None:
     cases = (
         (2**30, 328_704, 8, 64, 256, 7, 0),
         (2**30, 2_898_704, 32, 64, 256, 7, 10_000),
