@@ -67,7 +67,8 @@ def peak_bytes(step: Callable[[], object]) -> int:
     """
     if not callable(step):
         raise TypeError(f"step must be a function without arguments, got {type(step).__name__}")
-    with _Made() as made:
+    made = _Made()
+    with made:
         step()
     return made.most
 
@@ -78,7 +79,7 @@ class _Made(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.storages: Storages = {}
-        self.held, self.most = 0, 0
+        self.held = self.most = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         given = {_address(part) for part in tree_leaves((args, kwargs)) if isinstance(part, Tensor)}
