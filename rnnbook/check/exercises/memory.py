@@ -133,7 +133,7 @@ def two_levels(answer: Answer) -> None:
 @exercise("memory-6", arguments=("stream", "B", "k"))
 def rows(answer: Answer) -> None:
     for N, B, k in ((24, 2, 3), (50, 3, 4), (31, 1, 5), (40, 4, 2)):
-        stream, given = np.random.default_rng(N).standard_normal(N), f"N={N}, B={B}, k={k}"
+        stream, given = np.random.default_rng(N).standard_normal(N), f"T={N}, B={B}, k={k}"
         p = N // (B * k)
         used = stream[: p * B * k]
         want = used.reshape(B, p, k).transpose(1, 2, 0)
