@@ -285,3 +285,22 @@ def test_what_was_saved_and_let_go_again_is_not_kept():
     assert saved_bytes(lambda: read(True), without=known) == 0
     w = torch.randn(10, requires_grad=True)
     assert saved_bytes(lambda: w.exp().sum().item()) == 0
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_a_checkpointed_lstm_of_torch_keeps_its_states(reentrant):
+    net, x = nn.LSTM(3, 8), torch.randn(64, 16, 3)
+
+    def piece(x, h, c):
+        y, (h, c) = net(x, (h, c))
+        return y, h, c
+
+    def forward():
+        h, c = torch.zeros(1, 16, 8, requires_grad=True), torch.zeros(1, 16, 8)
+        outputs = []
+        for part in x.split(8):
+            y, h, c = checkpoint(piece, part, h, c, use_reentrant=reentrant)
+            outputs.append(y)
+        return torch.cat(outputs), h, c
+
+    assert saved_bytes(forward, without=[x, *net.parameters()]) == 4 * 2 * 16 * 8 * 8
