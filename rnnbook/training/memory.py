@@ -27,12 +27,11 @@ def saved_bytes(forward: Callable[[], object], *, without: Iterable[Tensor] = ()
     """Bytes of all storages that are kept for the backward pass of forward(), each counted once.
 
     What autograd saves, as PyTorch's hooks on saved tensors show it, as long as what forward() returns holds on to
-    it; and what was made in forward() and is still
-    there after it, such as the states in which gradient checkpointing begins again, except what forward()
-    returns: tensors, or tuples, lists and dictionaries of tensors. A view counts with the whole storage behind
-    it, since that is what stays alive. without: tensors whose storages are not counted, such as parameters and
-    inputs, which exist anyway. Not seen is what is only alive for a moment, and what was there before forward() if only
-    a checkpoint holds it, in a tuple.
+    it; and what was made in forward() and is still there after it, such as the states in which gradient
+    checkpointing begins again, except what forward() returns: tensors, or tuples, lists and dictionaries of
+    tensors. A view counts with the whole storage behind it, since that is what stays alive. without: tensors whose
+    storages are not counted, such as parameters and inputs, which exist anyway. Not seen is what is only alive for a
+    moment, and what was there before forward() if only a checkpoint holds it, in a tuple.
     """
     if not callable(forward):
         raise TypeError(f"forward must be a function without arguments, got {type(forward).__name__}")
