@@ -22,6 +22,8 @@ ALL: dict[str, Callable[[], Drawing]] = {
     "mingru": drawings.mingru,
     "bidirectional": drawings.bidirectional,
     "bptt": drawings.bptt,
+    "residual": drawings.residual,
+    "truncated": drawings.truncated,
     "encoder-decoder": drawings.encoder_decoder,
     "attention": drawings.attention,
     "cone": drawings.cone,

@@ -574,6 +574,52 @@ def bptt() -> Drawing:
     return d
 
 
+def residual() -> Drawing:
+    """One step with a residual connection: the old state, less of it, and what the layer makes of it."""
+    d = _drawing("residual", 440, 236)
+    top, low = 70, 150
+    d.port("h0", 20, top, "h_{t-1}", "state", w=44)
+    d.dot("copy", 78, top, "state")
+    d.times("keep", 220, top, "state")
+    d.plus("add", 340, top, "state")
+    d.port("h", 416, top, "h_t", "state")
+    d.port("alpha", 220, 16, "α", "gate")
+    d.box("phi", 150, low, "ϕ(Σ)", w=56, weights=True)
+    d.times("new", 260, low)
+    d.port("rest", 260, 216, "1-α", "gate", w=44)
+    d.port("x", 150, 216, "x_t", "input")
+    d.wire("h0 copy keep add h", "state")
+    d.wire("copy |- phi", "state")
+    d.wire("phi new -| add")
+    d.wire("alpha keep", "gate")
+    d.wire("rest new", "gate")
+    d.wire("x phi", "input")
+    d.wire("h add keep h0", "error", beside=-9, dashed=True)
+    d.text(134, top - 24, "α", "error")
+    return d
+
+
+def truncated() -> Drawing:
+    """Backpropagation cut after three steps, by a window that moves along and in chunks."""
+    d = _drawing("truncated", 440, 290)
+    d.text(20, 14, ("window of 3", "窗口，长 3 步"), anchor="start")
+    d.text(20, 154, ("chunks of 3", "分段，每段 3 步"), anchor="start")
+    for name, y in (("window", 48), ("chunk", 198)):
+        for t in range(1, 7):
+            d.box(f"{name}{t}", 72 * t - 32, y, f"h_{t}", "state", w=40, weights=True)
+        d.wire(" ".join(f"{name}{t}" for t in range(1, 7)), "state")
+        for t in (4, 5, 6):
+            first = t - 2 if name == "window" else 4
+            lane = y + 36 + 18 * (t - 4)
+            d.dot(f"{name}_error{t}", 72 * t - 32, lane, "error")
+            if first < t:
+                d.wire(f"{name}_error{t} {72 * first - 32},{lane}", "error", dashed=True)
+            d.text(72 * t - 14, lane, f"L_{t}", "error", anchor="start")
+    for left in (12, 228):
+        d.frame(left, 170, left + 200, 222)
+    return d
+
+
 def encoder_decoder() -> Drawing:
     """An encoder that reads a sequence and a decoder that writes another, with one state between them."""
     d = _drawing("encoder-decoder", 440, 232)
