@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.functional import dropout, one_hot
 
 from experiments.trainings import Net, Training, run
 from rnnbook.dynamics.flow import gradient_norms
@@ -71,7 +71,7 @@ class Dropped(nn.Module):
         self.inner, self.p, self.I, self.H = cell, p, cell.I, cell.H
 
     def initial_state(self, B: int) -> Tensor:
-        self.mask = F.dropout(torch.ones(B, self.H), self.p, self.training)
+        self.mask = dropout(torch.ones(B, self.H), self.p, self.training)
         return self.inner.initial_state(B)
 
     def forward(self, x_t: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
@@ -235,7 +235,7 @@ def choose(disease: str, remedy: str, chosen: dict[tuple[str, str], float]) -> d
 def last_but_one(N: int, T: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
     """y is the last symbol but one: what stands at the start does not matter."""
     symbols = torch.randint(K, (T, N), generator=generator)
-    return F.one_hot(symbols, K).float(), symbols[-2]
+    return one_hot(symbols, K).float(), symbols[-2]
 
 
 def patient(case: str, cured: bool, seed: int) -> dict[str, Any]:
@@ -337,7 +337,7 @@ def leak(window: int | None, steps: int, seed: int) -> dict[str, Any]:
 def delayed(N: int, T: int, generator: torch.Generator, d: int = 5) -> tuple[Tensor, Tensor]:
     """y_t is the symbol d steps ago, for t > d: x: (T, N, K), y: (T − d, N)."""
     symbols = torch.randint(K, (T, N), generator=generator)
-    return F.one_hot(symbols, K).float(), symbols[:-d]
+    return one_hot(symbols, K).float(), symbols[:-d]
 
 
 def delay(form: str, length: int | None, seed: int) -> dict[str, Any]:

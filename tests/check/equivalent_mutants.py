@@ -29,6 +29,13 @@ EQUIVALENT: dict[str, dict[str, str]] = {
     "lstm-6": {
         "W_x = np.array([[0, -1.0], [1.0, 1.0]]) -> W_x = np.array([[0, -2.0], [1.0, 1.0]])": "erases as well",
     },
+    "craft-2": {
+        "share = c / norm if norm > c else 1.0 -> share = c / norm if norm >= c else 1.0": "c / c = 1",
+    },
+    "craft-5": {
+        "return np.array([whole @ part / size(whole) / size(part) for part in (window, chunks)])"
+        " -> return np.array([part @ whole / size(whole) / size(part) for part in (window, chunks)])": "u·v = v·u",
+    },
     "flow-3": {
         "if radius > 1: -> if radius >= 1:": "the task excludes a spectral radius of 1",
     },

@@ -1,5 +1,7 @@
 """The exercises of the chapter `craft`: clipping, Cayley's map, a residual's eigenvalue, truncation, a log."""
 
+from typing import Any
+
 import numpy as np
 
 from rnnbook.check import Answer, Array, exercise
@@ -28,28 +30,27 @@ def cosine_by_value(answer: Answer) -> None:
     answer.equals(answer.value(kind="number"), right, rtol=0, atol=6e-4, mistakes=mistakes)
 
 
+def _norm(gradients: list[Array]) -> float:
+    return float(np.sqrt(sum(float((g**2).sum()) for g in gradients)))
+
+
 def _clipped(gradients: list[Array], c: float) -> list[Array]:
-    norm = float(np.sqrt(sum(float((g**2).sum()) for g in gradients)))
+    norm = _norm(gradients)
     return [g * min(1.0, c / norm) if norm > 0 else g for g in gradients]
 
 
-@exercise("craft-2", arguments=("gradients", "c"))
+@exercise("craft-2", arguments=("dW_h", "dW_x", "db", "c"))
 def clip(answer: Answer) -> None:
     rng = np.random.default_rng(0)
-    shapes = ((3, 4), (4,), (2, 3))
-    random = [rng.standard_normal(shape) for shape in shapes]
-    for gradients, c, given in (
-        (random, 1.0, "c=1"),
-        ([100 * g for g in random], 0.5, "c=0.5"),
-        (random, 50.0, "c=50"),
-        ([np.zeros(shape) for shape in shapes], 1.0, "0"),
-        ([np.array([3.0]), np.array([[4.0]]), np.array([0.0])], 5.0, "(3, 4, 0), c=5"),
-    ):
-        names = ("gradients[0]", "gradients[1]", "gradients[2]")
-        got = answer.call(gradients, c, given=given, returns=names)
+    shapes, names = ((3, 3), (3, 2), (3,)), ("dW_h", "dW_x", "db")
+    random = [3 * rng.standard_normal(shape) for shape in shapes]
+    zeros = [np.zeros(shape) for shape in shapes]
+    cases = ((random, 1.0), ([100 * g for g in random], 0.5), (random, 90.0), (zeros, 1.0))
+    for gradients, c in cases:
+        given = f"|g|={_norm(gradients):.4g}, c={c:g}"
+        got = answer.call(*gradients, c, given=given, returns=names)
         for k, (name, part, want) in enumerate(zip(names, got, _clipped(gradients, c), strict=True)):
-            mistakes = _clip_mistakes(gradients, c, k)
-            answer.equals(part, want, given=given, name=name, mistakes=mistakes)
+            answer.equals(part, want, given=given, name=name, mistakes=_clip_mistakes(gradients, c, k))
 
 
 def _clip_mistakes(gradients: list[Array], c: float, k: int) -> list[tuple[Array, str]]:
@@ -109,7 +110,6 @@ def left(answer: Answer) -> None:
         (abs(alpha + (1 - alpha) * mu), "one-step"),
         (abs(mu) ** n, "layer-alone"),
         (abs(alpha + mu) ** n, "no-share"),
-        (abs(alpha * mu + (1 - alpha)) ** n, "swapped"),
         (abs(alpha + (1 - alpha) * mu) ** (2 * n), "no-root"),
     ]
     answer.equals(answer.value(kind="number"), right, rtol=0.01, atol=0, mistakes=mistakes)
@@ -152,7 +152,15 @@ def _cut_mistakes(g: Array, k: int, right: Array) -> list[tuple[Array, str]]:
 
 
 @exercise("craft-6")
-def remedy(answer: Answer) -> None:
-    options = ("clip", "orthogonal", "dropout", "standardise")
-    mistakes = [("clip", "never-long"), ("dropout", "not-overfitted"), ("standardise", "not-saturated")]
-    answer.equals(answer.choice(options), "orthogonal", mistakes=mistakes)
+def remedies(answer: Answer) -> None:
+    right = (2, 3, 4)
+    wrong = {"P": {1: "p-clip", 3: "p-dropout", 4: "p-standardise"}}
+    wrong["Q"] = {1: "q-clip", 2: "q-orthogonal", 4: "q-standardise"}
+    wrong["R"] = {1: "r-clip", 2: "r-orthogonal", 3: "r-dropout"}
+    # The first that is wrong is told of: those before it are right, those behind it are anything.
+    mistakes: list[tuple[Any, str]] = [
+        ([*right[:k], number, *[...] * (2 - k)], said)
+        for k, told in enumerate(wrong.values())
+        for number, said in told.items()
+    ]
+    answer.equals(answer.values("P", "Q", "R", among=(1, 2, 3, 4)), right, mistakes=mistakes)
