@@ -271,22 +271,20 @@ def patient(case: str, cured: bool, seed: int) -> dict[str, Any]:
             return few[0][:, chosen], few[1][chosen]
         return task(B, T, generator=random(seed, 9, step))
 
-    optimiser: torch.optim.Optimizer
-    if sequence:
-        optimiser = torch.optim.SGD(net.parameters(), momentum=0.9)
-    else:
-        optimiser = torch.optim.Adam(net.parameters())
+    rule: Any = torch.optim.SGD(net.parameters(), momentum=0.9) if sequence else torch.optim.Adam(net.parameters())
     r = ratio(net, x[:, :200], y[:200] if net.last else y[:, :200], loss)
     rates = {"lr": one_cycle(how["lr"], steps) if sequence else how["lr"], "clip_norm": how["clip_norm"]}
     watch = {"evaluate": lambda model: loss(model(x), y), "every": 20, "progress": False}
     try:
-        record = fit(net, batch, loss, steps=steps, optimiser=optimiser, **rates, **watch)
+        record = fit(net, batch, loss, steps=steps, optimiser=rule, **rates, **watch)
     except NotFiniteError as error:
         record = error.record
     told = diagnose(record, baseline=baseline, floor=floor, ratio=r)
     row = {"case": case, "cured": cured, "seed": seed, "verdict": told.verdict, "r": r, "T": T, "lr": how["lr"]}
     row |= {"floor": floor, "baseline": baseline, "steps": record.steps, "largest": max(record.norms, default=0.0)}
-    return row | {"train": smooth(record), "held": [value for _, value in record.evaluations]}
+    losses = {"train": smooth(record), "held": [value for _, value in record.evaluations]}
+    # What has left the picture is not worth its digits.
+    return row | {name: [value if value < 1e6 else None for value in values] for name, values in losses.items()}
 
 
 def longer(T: int, seed: int) -> dict[str, Any]:
@@ -346,7 +344,10 @@ def delay(form: str, length: int | None, seed: int) -> dict[str, Any]:
     cell.b.data[H : 2 * H] = 1
     net = Net(Recurrent(cell, **({form: length} if length else {})), K, last=False)
     x, y = delayed(500, 20, random(10**6))
-    loss = lambda o, y: cross_entropy(o[d:], y)
+
+    def loss(o: Tensor, y: Tensor) -> Tensor:
+        return cross_entropy(o[d:], y)
+
     fit(net, lambda step: delayed(B, 20, random(seed, step)), loss, steps=300, lr=0.01, clip_norm=1.0, progress=False)
     with torch.no_grad():
         correct = (net(x)[d:].argmax(-1) == y).double().mean().item()
@@ -360,11 +361,9 @@ def threshold(rule: str, clip: float | None, seed: int) -> dict[str, Any]:
     nn.init.orthogonal_(cell.W_h)
     net = Net(Recurrent(cell), K)
     x, y = memory(500, 20, random(10**6))
-    optimiser: torch.optim.Optimizer
-    if rule == "Adam":
-        optimiser = torch.optim.Adam(net.parameters(), 0.003)
-    else:
-        optimiser = torch.optim.SGD(net.parameters(), 0.1)
+    rules: dict[str, Any] = {"Adam": (torch.optim.Adam, 0.003), "SGD": (torch.optim.SGD, 0.1)}
+    make, lr = rules[rule]
+    optimiser = make(net.parameters(), lr)
     data = batches(recall, B, 20, seed=seed, K=K)
     fit(net, data, cross_entropy, steps=300, optimiser=optimiser, clip_norm=clip, progress=False)
     with torch.no_grad():
@@ -386,11 +385,14 @@ def main() -> None:
     trainings += [("delay", delay, (*form, seed)) for form in forms for seed in SEEDS]
     clips = (None, 1.0, 0.01, 0.0001)
     trainings += [
-        ("thresholds", threshold, (rule, clip, seed)) for rule in ("SGD", "Adam") for clip in clips for seed in range(5)
+        ("thresholds", threshold, (rule, clip, seed)) for rule in ("SGD", "Adam") for clip in clips for seed in SEEDS
     ]
     trainings += [("selected", choose, (*cell, chosen)) for cell in cells]
-    train = lambda disease, remedy, seed: treat(disease, remedy, chosen[disease, remedy], seed)
-    trainings += [("remedies", train, (*cell, seed)) for cell in cells for seed in SEEDS]
+    trainings += [
+        ("remedies", lambda d, m, seed: treat(d, m, chosen[d, m], seed), (*cell, seed))
+        for cell in cells
+        for seed in SEEDS
+    ]
     settings = {"H": H, "B": B, "K": K, "samples": SAMPLES, "noise": NOISE, "diseases": DISEASES}
     run("craft", settings, ["selected", "remedies", "clinic", "lengths", "leak", "delay", "thresholds"], trainings)
 

@@ -103,6 +103,4 @@ def test_weeks_are_counted_in_both_languages() -> None:
 def test_what_is_planned_is_listed_until_it_exists(lang: str) -> None:
     planned = needs.to_come(NAMES, lang)
     assert len(planned) == len(set(planned)) > 1
-    assert needs.to_come([*NAMES, "practice"], lang) == [
-        says for says in planned if says not in {"practice", "实践"}
-    ]
+    assert needs.to_come([*NAMES, "practice"], lang) == [says for says in planned if says not in {"practice", "实践"}]
