@@ -11,6 +11,7 @@ training for the loss of the last step.
 `lengths`: overfitting in sequences of four lengths.
 `leak`: one linear unit learns to average over some twenty steps from gradients cut after `window` of them.
 `delay`: to repeat the symbol before last but four, with truncated gradients in both forms.
+`gains`: recall from orthogonal weights of several sizes, at three learning rates.
 `thresholds`: how much a clip at which norm does, with SGD and with Adam.
 """
 
@@ -354,6 +355,21 @@ def delay(form: str, length: int | None, seed: int) -> dict[str, Any]:
     return {"form": form, "length": length, "seed": seed, "correct": correct}
 
 
+def gain(size: float | None, lr: float, seed: int) -> dict[str, Any]:
+    """Recall at T = 20 from an orthogonal W_h of this size, or PyTorch's default; is it solved in 400 updates?"""
+    torch.manual_seed(seed)
+    cell = Elman(K, H)
+    if size is not None:
+        nn.init.orthogonal_(cell.W_h, gain=size)
+    net = Net(Recurrent(cell), K)
+    x, y = memory(500, 20, random(10**6))
+    data = batches(recall, B, 20, seed=seed, K=K)
+    fit(net, data, cross_entropy, steps=400, lr=lr, clip_norm=1.0, progress=False)
+    with torch.no_grad():
+        correct = (net(x).argmax(-1) == y).double().mean().item()
+    return {"gain": size, "lr": lr, "seed": seed, "correct": correct}
+
+
 def threshold(rule: str, clip: float | None, seed: int) -> dict[str, Any]:
     """Recall at T = 20 from an orthogonal start; how far does the loss fall in 300 updates?"""
     torch.manual_seed(seed)
@@ -383,6 +399,8 @@ def main() -> None:
     trainings += [("leak", leak, (*case, seed)) for case in ((1, 250), (1, 1000), (2, 250), (5, 250)) for seed in SEEDS]
     forms = (("window", 5), ("window", 6), ("chunk", 6), ("chunk", 10), ("full", None))
     trainings += [("delay", delay, (*form, seed)) for form in forms for seed in SEEDS]
+    sizes, rates = (None, 0.5, 0.9, 1.0, 1.1, 1.5), (0.001, 0.003, 0.01)
+    trainings += [("gains", gain, (size, lr, seed)) for size in sizes for lr in rates for seed in SEEDS]
     clips = (None, 1.0, 0.01, 0.0001)
     trainings += [
         ("thresholds", threshold, (rule, clip, seed)) for rule in ("SGD", "Adam") for clip in clips for seed in SEEDS
@@ -394,7 +412,12 @@ def main() -> None:
         for seed in SEEDS
     ]
     settings = {"H": H, "B": B, "K": K, "samples": SAMPLES, "noise": NOISE, "diseases": DISEASES}
-    run("craft", settings, ["selected", "remedies", "clinic", "lengths", "leak", "delay", "thresholds"], trainings)
+    run(
+        "craft",
+        settings,
+        ["selected", "remedies", "clinic", "lengths", "leak", "delay", "gains", "thresholds"],
+        trainings,
+    )
 
 
 if __name__ == "__main__":
