@@ -34,7 +34,7 @@ lint: $(INSTALLED)
 	$(BIN)/mypy
 
 serve: book
-	$(BIN)/python -m http.server --directory _build/html 8000
+	$(BIN)/python booktools/live/serve.py _build/html
 
 lab: book
 	$(BIN)/jupyter lab _build/notebooks

@@ -8,13 +8,14 @@ import time
 
 from booktools import ROOT, editions, repository
 from booktools.languages import LANGUAGES, NAME
+from booktools.live import files
 
 
 def main() -> int:
     began = time.monotonic()
     if editions.build("en", fresh=False, strict=True) != 0:
         return 1
-    for gap in repository.gaps(ROOT):
+    for gap in [*repository.gaps(ROOT), *filter(None, [files.gap()])]:
         print(gap)
     for lang in LANGUAGES:
         page = ROOT / "_build" / "html" / {"en": "", "zh": "zh"}[lang] / "index.html"

@@ -2,6 +2,7 @@
 
 import html
 import json
+from typing import Any
 
 from booktools.words import words
 from rnnbook.check import pick
@@ -14,9 +15,7 @@ def box(id: str, lang: str) -> str:
     if found is None:
         return ""
     fields = "".join(_field(found, k, lang) for k in range(len(found.names)))
-    data = json.dumps(found.data(lang), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    for character in "<>&":
-        data = data.replace(character, f"\\u{ord(character):04x}")
+    data = embedded(found.data(lang))
     said = words("answers", lang)
     kind = "options" if found.options else "several" if len(found.names) > 1 else "whole" if found.whole else "number"
     # Nothing moves when the script arrives: it only enables the fields.
@@ -42,3 +41,11 @@ def _field(found: Recording, k: int, lang: str) -> str:
 
 def _option(value: float | str, text: str) -> str:
     return text if isinstance(value, str) else f"{value:g}: {text}"
+
+
+def embedded(data: Any) -> str:
+    """JSON that may stand within a <script>."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text

@@ -7,10 +7,11 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
 from sphinx.transforms.post_transforms import SphinxPostTransform
-from sphinx_exercise.nodes import exercise_enumerable_node, solution_node
+from sphinx_exercise.nodes import exercise_enumerable_node, exercise_node, solution_node
 
 from booktools import answers, evidence, exercises
 from booktools.languages import SEPARATOR, localised, only_bar
+from booktools.live import form as live
 from booktools.pages import language
 from booktools.words import words
 from rnnbook.check import hints_of, pick, texts_of
@@ -73,6 +74,8 @@ def depart_fold(self: nodes.NodeVisitor, node: Fold) -> None:
     self.body.append("</details>\n")
 
 
+# Cells that define nothing for the answers below them.
+NOT_ABOVE = {"tag_checked", "tag_explorable", "tag_drawing"}
 CLOSING = "，。；：、）？！”》,.;:)?!"
 SHORT = 40  # characters of TeX; a longer formula may need to break inside itself
 
@@ -116,18 +119,23 @@ def fold_exercises(app: Sphinx, doctree: nodes.document) -> None:
     The chapter holds the solved cell and a cell that checks it. On the page the
     solution, the check's answer to it and the solution's text share one fold.
     Where the answer is a value there is a box to answer it in; stub and check,
-    which need a kernel, are folded. An exercise without a check has its folds
+    which need a kernel, are folded. Where it is a function a button lets the
+    reader write it in their place. An exercise without a check has its folds
     where its solution stands.
     """
     lang = language(app.config)
     texts = {node["target_label"]: node for node in doctree.findall(solution_node)}
+    tasks = {node["label"]: node for node in doctree.findall() if isinstance(node, exercise_node)}
     open_solution: list[nodes.Node] = []
     stubs: list[nodes.Node] = []
+    above: list[str] = []
+    solved = ""
     for cell in list(_code_cells(doctree)):
         source = next(cell.findall(nodes.literal_block))
         if "tag_exercise" in cell["classes"]:
-            open_solution.append(_retyped(source, exercises.solved(source.astext())))
-            source.replace_self(_retyped(source, exercises.stub(source.astext())))
+            solved = source.astext()
+            open_solution.append(_retyped(source, exercises.solved(solved)))
+            source.replace_self(_retyped(source, exercises.stub(solved)))
             stubs.append(cell)
         elif "tag_check" in cell["classes"] and (name := exercises.checked_id(source.astext())):
             answer = [block for block in cell.children if "cell_output" in block.get("classes", [])]
@@ -138,9 +146,17 @@ def fold_exercises(app: Sphinx, doctree: nodes.document) -> None:
             cell.parent.insert(cell.parent.index(cell) + 1, _folds(lang, name, inside))
             if form := answers.box(name, lang):
                 _answer_on_page(lang, form, [*stubs, cell])
+            elif name in tasks:
+                names = [text.astext() for text in tasks[name].findall(nodes.literal)]
+                around = live.around(live.Task(name, solved, tuple(above), names, app.env.docname), lang)
+                if around is not None:
+                    _put([around], [*stubs, cell])
+                    around.extend([*stubs, cell])
             if text is not None:
                 text.parent.remove(text)
             open_solution, stubs = [], []
+        elif not NOT_ABOVE & set(cell["classes"]):
+            above.append(source.astext())
     for name, text in texts.items():
         if texts_of(name) is not None:
             text.replace_self(_folds(lang, name, text.children[1:]))
@@ -154,11 +170,18 @@ def _folds(lang: str, name: str, solution: Sequence[nodes.Node]) -> list[Fold]:
 
 def _answer_on_page(lang: str, form: str, cells: list[nodes.Node]) -> None:
     """Put the form in place of the stub; stub and check stand folded behind it."""
+    fold = Fold(kind="notebook", title=words("folds", lang)["notebook"])
+    _put([nodes.raw("", form, format="html"), fold], cells)
+    fold.extend(cells)
+
+
+def _put(fresh: list[nodes.Node], cells: list[nodes.Node]) -> None:
+    """Put what is fresh into the place of these cells."""
     parent = cells[0].parent
     place = parent.index(cells[0])
     for cell in cells:
         parent.remove(cell)
-    parent.insert(place, [nodes.raw("", form, format="html"), _fold(lang, "notebook", *cells)])
+    parent.insert(place, fresh)
 
 
 def fold_checked(app: Sphinx, doctree: nodes.document) -> None:
@@ -268,6 +291,7 @@ def _fold(lang: str, kind: str, *inside: nodes.Node, number: int | None = None) 
 
 def setup(app: Sphinx) -> None:
     app.add_node(Fold, html=(visit_fold, depart_fold))
+    app.add_node(live.Live, html=(live.visit_live, live.depart_live))
     app.add_transform(LabelsAsAnchors)
     app.add_post_transform(ChineseBrackets)
     app.add_post_transform(Kind)

@@ -30,6 +30,7 @@ from booktools import (
     weight,
 )
 from booktools.languages import keep_language
+from booktools.live import files
 from booktools.pages import language
 
 log = logging.getLogger(__name__)
@@ -38,8 +39,11 @@ FIGURE_WORDS = ROOT / "chapters" / "figure-words.yml"
 
 def configure(app: Sphinx, config: Config) -> None:
     config.nb_execution_cache_path = str(cache.folder(ROOT))
-    # Read every page again when the build itself or the words of the figures change.
-    config.book_digest = cache.digest([*cache.sources(ROOT / "booktools"), FIGURE_WORDS], ROOT)
+    if language(config) == "en" and (gap := files.gap()):  # the other edition begins after this one
+        log.info(gap)
+    # Read every page again when the build itself or the words of the figures change, or the browser's Python comes.
+    on_pages = "written on pages" if files.found() else ""
+    config.book_digest = cache.digest([*cache.sources(ROOT / "booktools"), FIGURE_WORDS], ROOT) + on_pages
     config.nb_ipywidgets_js = {}  # the explorables need no widget manager, which would come from a CDN
     config.html_math_renderer = "prerendered"
     # Kernels import rnnbook from this folder whether or not it is installed; checks raise in them.
@@ -102,6 +106,12 @@ def translate_figures(app: Sphinx, exception: Exception | None) -> None:
         path.write_text(figures.translate(svg, table), "utf8")
 
 
+def add_python(app: Sphinx, exception: Exception | None) -> None:
+    """The folder that both editions share, from which a click loads the browser's Python."""
+    if exception is None and app.builder.name == "html" and language(app.config) == "en" and Path(app.srcdir) == ROOT:
+        files.write(Path(app.outdir))
+
+
 def prune_cache(app: Sphinx, exception: Exception | None) -> None:
     if exception is None:
         cache.prune(ROOT)
@@ -128,6 +138,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("build-finished", drop_old_images)
     app.connect("build-finished", translate_figures)
     app.connect("build-finished", notebooks.publish)
+    app.connect("build-finished", add_python)
     app.connect("build-finished", prune_cache)
     editions.setup(app)
     formulas.setup(app)

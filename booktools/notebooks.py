@@ -60,6 +60,7 @@ def read(text: str, lang: str, *, solutions: bool) -> NotebookNode:
     """The chapter as a notebook in one language, with its exercises open or solved; prose still MyST."""
     notebook: NotebookNode = read_myst_markdown_notebook(keep_language(text, lang))
     cells = []
+    answer = NotebookNode(metadata={})
     for cell in notebook.cells:
         tags = cell.metadata.get("tags", [])
         if cell.cell_type == "markdown" and not cell.source.strip():
@@ -67,7 +68,10 @@ def read(text: str, lang: str, *, solutions: bool) -> NotebookNode:
         if cell.cell_type == "code" and exercises.has_solution(cell.source):
             cell.source = (exercises.solved if solutions else exercises.stub)(cell.source)
         cells.append(cell)
+        if "exercise" in tags:
+            answer = cell
         if "check" in tags and not solutions and (name := exercises.checked_id(cell.source)):
+            answer.metadata["exercise"] = name  # by which a page fills in what was written on it
             cells.append(nbformat.v4.new_code_cell(f'# hint("{name}")', metadata={"tags": ["hint"]}))
     notebook.cells = cells
     return notebook
@@ -85,6 +89,8 @@ def finished(notebook: NotebookNode, references: References, lang: str, *, solut
         tags, source = cell.metadata.get("tags", []), cell.source
         # JupyterLab hides what is marked source_hidden; Colab shows a form by its title.
         metadata: dict[str, object] = {"jupyter": {"source_hidden": True}} if "hide-input" in tags else {}
+        if "exercise" in cell.metadata:
+            metadata["exercise"] = cell.metadata["exercise"]
         if "checked" in tags:
             metadata["cellView"] = "form"
             source = f"# @title {evidence.title(source, lang)}\n{source}"

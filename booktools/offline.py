@@ -1,5 +1,7 @@
 """`make offline`: each edition as one archive that opens from a disk, without a server or a connection.
 
+Answers that are functions can be written on its pages where they are served: `python serve.py`, which lies in it.
+
 An archive holds one language, so its link to the other leads to the published
 site. `python -m booktools.offline publish` also puts the archives, and PDFs if
 they were printed, into the site and names them on its home pages.
@@ -15,11 +17,14 @@ from pathlib import Path
 from booktools import ROOT
 from booktools.edits import replaced
 from booktools.languages import LANGUAGES, TAG
+from booktools.live import files as python
+from booktools.live import form as live
 from booktools.words import words
 
 NAME = "memory-in-a-loop"
 PLACE = ROOT / "_build" / "offline"
 SWITCH = re.compile(r'(<a class="btn btn-sm language-switch" href=")[^"]*("[^>]* data-published="([^"]+)")')
+SERVER = ROOT / "booktools" / "live" / "serve.py"
 OFFERED = "offline"  # the folder of an edition that holds its archive and PDF
 OFFER = re.compile(r'<p class="take-along">.*?</p>\n', re.S)
 USE = re.compile(r'<section id="sec-index-use">.*?(?=</section>)', re.S)
@@ -36,10 +41,18 @@ def files(site: Path, lang: str) -> Iterator[tuple[Path, str]]:
         elsewhere = name.startswith(("zh/", "jupyter_execute/", f"{OFFERED}/", ".")) or name in ONLY_PUBLISHED
         if path.is_file() and not elsewhere:
             yield path, name
+    if folder != site:
+        for path in sorted((site / python.PLACE).glob("*")):
+            yield path, f"{python.PLACE}/{path.name}"
+    yield SERVER, SERVER.name  # a page that was opened as a file may not load the browser's Python
 
 
-def detached(page: str) -> str:
-    """The page with its language link to the published site, where the other language is, and without the offer."""
+def detached(page: str, lang: str) -> str:
+    """The page with its language link to the published site, where the other language is, and without the offer.
+
+    The browser's Python, which the editions share in the site, stands within the archive.
+    """
+    page = page.replace(f'"python":"{live.PARENT[lang]}', '"python":"')
     return replaced(SWITCH, lambda link: link[1] + link[3] + link[2], OFFER.sub("", page))
 
 
@@ -65,7 +78,7 @@ def pack(site: Path, lang: str, place: Path) -> Path:
     archive = place / f"{top}.zip"
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as out:
         for path, name in files(site, lang):
-            content = detached(path.read_text("utf8")).encode() if path.suffix == ".html" else path.read_bytes()
+            content = detached(path.read_text("utf8"), lang).encode() if path.suffix == ".html" else path.read_bytes()
             entry = zipfile.ZipInfo(f"{top}/{name}", BEGINNING)
             entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
             out.writestr(entry, content)

@@ -5,7 +5,9 @@ from then on every call and every step of a loop does, until it ends.
 Elsewhere (Windows, another thread) a second thread does, through CPython's
 PyThreadState_SetAsyncExc: a bare `except` within a loop may resist it. Nothing
 interrupts a single call into compiled code before it returns, nor an import: a
-module of which half is loaded would stay so until the kernel restarts.
+module of which half is loaded would stay so until the kernel restarts. A
+browser's Python has neither signals nor threads: there the code has the time it
+takes, and whoever started the interpreter ends it.
 """
 
 import ctypes
@@ -110,9 +112,10 @@ def _with_thread(work: Callable[[], T], seconds: float) -> T:
         watching = False
 
     watching = True
+    if not _started(threading.Thread(target=watch, daemon=True)):
+        return work()
     struck = False
     try:
-        threading.Thread(target=watch, daemon=True).start()
         ready = True
         return _shielded(work)
     finally:
@@ -129,3 +132,11 @@ def _with_thread(work: Callable[[], T], seconds: float) -> T:
                 struck = True
         if struck:
             raise TimeUp
+
+
+def _started(thread: threading.Thread) -> bool:
+    try:
+        thread.start()
+    except RuntimeError:  # there are no threads here
+        return False
+    return True

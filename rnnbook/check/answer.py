@@ -345,9 +345,9 @@ class Answer:
         except BaseException as error:
             if type(error) is NotImplementedError and not error.args:  # libraries raise it with a reason
                 self._not_implemented()
-            line = line_of(error)
+            number, line = line_of(error)
             extra = fill(EXTRA["line"], line=line) if line else NOTHING
-            self._reject("raised", given, error=describe(error), extra=extra)
+            self._reject("raised", given, error=describe(error), extra=extra, line=number)
         finally:
             self._left -= time.monotonic() - start
 

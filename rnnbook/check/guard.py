@@ -61,13 +61,13 @@ def describe(error: BaseException) -> str:
     return f"{type_name(error)}: {text[:MOST_QUOTED]}{'…' if len(text) > MOST_QUOTED else ''}"
 
 
-def line_of(error: BaseException) -> str:
-    """The innermost line of the reader's notebook that an exception passed through, or nothing."""
-    line = ""
+def line_of(error: BaseException) -> tuple[int | None, str]:
+    """The innermost line of the reader's cell that an exception passed through, its number first; or (None, "")."""
+    found: tuple[int | None, str] = (None, "")
     trace = error.__traceback__
     while trace is not None:
         path = trace.tb_frame.f_code.co_filename
         if "ipykernel" in path or path.startswith("<ipython-input"):
-            line = linecache.getline(path, trace.tb_lineno).strip()[:120]
+            found = trace.tb_lineno, linecache.getline(path, trace.tb_lineno).strip()[:120]
         trace = trace.tb_next
-    return line
+    return found

@@ -19,6 +19,11 @@ MESSAGES: dict[str, Pair] = {
         "run it, then run this cell again.",
         "`{name}` 还没有写。请把上面单元格中的 {placeholder} 换成你的答案，运行它，再运行本单元格。",
     ),
+    # Said on a page, where the answer is written in place.
+    "not-written": (
+        "`{name}` is not written yet. Replace {placeholder} with your answer.",
+        "`{name}` 还没有写。请把 {placeholder} 换成你的答案。",
+    ),
     "nothing": (
         "`{name}` returned None{where}. Does it end with `return`?",
         "`{name}` 返回了 None{where}。是不是漏了 `return`？",

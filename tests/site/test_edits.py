@@ -54,7 +54,7 @@ def test_scripts_styles_and_links_that_are_gone_are_errors(tmp_path: Path) -> No
     with pytest.raises(ChangedError, match=r"no stylesheet of the theme is named like mystnb\.\*\.css"):
         weight._sheets_like(tmp_path, "mystnb.*.css")
     with pytest.raises(ChangedError, match="language-switch"):
-        offline.detached('<a class="language-switch" href="x">')
+        offline.detached('<a class="language-switch" href="x">', "en")
 
 
 def test_every_word_has_both_languages() -> None:
