@@ -7,7 +7,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
 from sphinx.transforms.post_transforms import SphinxPostTransform
-from sphinx_exercise.nodes import exercise_enumerable_node, exercise_node, solution_node
+from sphinx_exercise.nodes import exercise_enumerable_node, solution_node
 
 from booktools import answers, evidence, exercises
 from booktools.languages import SEPARATOR, localised, only_bar
@@ -125,7 +125,7 @@ def fold_exercises(app: Sphinx, doctree: nodes.document) -> None:
     """
     lang = language(app.config)
     texts = {node["target_label"]: node for node in doctree.findall(solution_node)}
-    tasks = {node["label"]: node for node in doctree.findall() if isinstance(node, exercise_node)}
+    tasks = {node["label"]: node for node in doctree.findall(exercise_enumerable_node)}
     open_solution: list[nodes.Node] = []
     stubs: list[nodes.Node] = []
     above: list[str] = []
@@ -146,7 +146,7 @@ def fold_exercises(app: Sphinx, doctree: nodes.document) -> None:
             cell.parent.insert(cell.parent.index(cell) + 1, _folds(lang, name, inside))
             if form := answers.box(name, lang):
                 _answer_on_page(lang, form, [*stubs, cell])
-            elif name in tasks:
+            else:
                 names = [text.astext() for text in tasks[name].findall(nodes.literal)]
                 around = live.around(live.Task(name, solved, tuple(above), names, app.env.docname), lang)
                 if around is not None:

@@ -4,6 +4,7 @@ Pages opened as files may not load the Python that runs answers; served ones may
 """
 
 import argparse
+import contextlib
 import functools
 import http.server
 import webbrowser
@@ -33,10 +34,8 @@ def main() -> None:
         address = f"http://localhost:{server.server_address[1]}/"
         print(f"{address}  (Ctrl+C)", flush=True)
         webbrowser.open(address)
-        try:
+        with contextlib.suppress(KeyboardInterrupt):
             server.serve_forever()
-        except KeyboardInterrupt:
-            pass
 
 
 if __name__ == "__main__":
