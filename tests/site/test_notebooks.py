@@ -66,7 +66,7 @@ def test_a_students_notebook_holds_no_solution_anywhere(site: Path, lang: str) -
         assert "SOLUTION" not in whole
         notebook = nbformat.read(path, 4)
         assert all(not cell.get("outputs") for cell in notebook.cells)
-        assert all(set(cell.metadata) <= {"jupyter", "cellView"} for cell in notebook.cells)
+        assert all(set(cell.metadata) <= {"jupyter", "cellView", "exercise"} for cell in notebook.cells)
 
 
 def test_solved_notebooks_are_solved(site: Path) -> None:
