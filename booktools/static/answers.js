@@ -58,7 +58,7 @@ for (const form of document.querySelectorAll("form.answer")) {
       typing ? answers.number(value, data.whole) : value && isNaN(value) ? value : parseFloat(value));
     const shown = values.map((value, k) =>
       typing ? String(+value.toPrecision(value % 1 ? 6 : 15)).replace("-", "−") : `“${fields[k].selectedOptions[0]?.label}”`);
-    const [text, wrong] = answers.verdict(data, values, shown);
+    const [text, wrong] = answers.verdict(data, form.values = values, shown);
     const right = wrong === undefined;
     form.dataset.state = right ? "right" : "wrong";
     fields.forEach((field, k) => field.setAttribute("aria-invalid", k === wrong));

@@ -106,3 +106,28 @@ document.addEventListener("DOMContentLoaded", () => {
     });
   }
 });
+
+// Answers that are functions can be written here, too. Python comes with the first click, and nothing of it before.
+for (const place of document.querySelectorAll(".live")) {
+  const id = place.dataset.exercise, offer = place.querySelector(".live-offer"), button = offer?.firstChild;
+  if (localStorage.getItem("solved:" + id)) document.getElementById(id)?.classList.add("is-solved");
+  if (!button) continue; // it needs more than a page has
+  const { python, notebook, words } = JSON.parse(place.querySelector("script").textContent);
+  const say = (text) => {
+    const said = Object.assign(document.createElement("span"), { role: "status" });
+    const made = (tag, textContent) => Object.assign(document.createElement(tag), { textContent, href: notebook });
+    said.append(...text.split(/(`.*?`|\[.*?\])/).map((part, k) => (k % 2 ? made(part[0] === "[" ? "a" : "code", part.slice(1, -1)) : part)));
+    offer.replaceChildren(button, " ", said);
+  };
+  button.dataset.write = button.textContent;
+  if (localStorage.getItem("code:" + id) !== null) button.textContent = words.again;
+  button.onclick = async () => {
+    if (location.protocol === "file:") return say(words.file); // browsers let such a page load nothing
+    try {
+      await (await import(new URL(python + "live.js", location))).open(place);
+    } catch {
+      say(words.missing);
+    }
+  };
+  button.disabled = false;
+}

@@ -1,0 +1,57 @@
+// Python, in a worker of the page: it comes from this folder, then runs and checks what it is asked to, one after another.
+// Sent: {got, all}, bytes while they come; {ready}; {answer}, what rnnbook/check/page.py says; {broken}, the reason.
+const here = new URL("./", import.meta.url);
+const coming = new Map(); // file → the promise of its answer: all are asked for at once
+const ask = self.fetch.bind(self);
+let got = 0, all = 0, told = 0;
+
+function count(bytes) {
+  got += bytes;
+  if (performance.now() < told + 100 && got < all) return;
+  told = performance.now();
+  postMessage({ got, all });
+}
+
+// The answer itself is handed on untouched: browsers keep what they compile of it. A copy is counted.
+async function counted(name) {
+  const answer = await ask(new URL(name, here));
+  if (!answer.ok) throw new Error(`${name}: ${answer.status}`);
+  const reader = answer.clone().body.getReader();
+  (async () => {
+    for (let part = await reader.read(); !part.done; part = await reader.read()) count(part.value.length);
+  })();
+  return answer;
+}
+
+// Pyodide asks for its files by their addresses; it gets those that are on their way.
+self.fetch = (address, ...options) => coming.get(new URL(address, here).href.slice(here.href.length)) ?? ask(address, ...options);
+
+async function start() {
+  const sizes = await (await ask(new URL("files.json", here))).json();
+  for (const name in sizes) {
+    all += sizes[name];
+    if (!/\.m?js$/.test(name)) coming.set(name, counted(name)); // scripts are imported, not fetched
+  }
+  for (const answer of coming.values()) answer.catch(() => {}); // whoever needs it hears of it
+  const imported = async (name) => {
+    const module = await import(new URL(name, here));
+    count(sizes[name]);
+    return module;
+  };
+  const [{ loadPyodide }] = await Promise.all([imported("pyodide.mjs"), imported("pyodide.asm.js")]);
+  const python = await loadPyodide({ indexURL: here.href, packages: ["numpy"] });
+  python.unpackArchive(await (await coming.get("check.zip")).arrayBuffer(), "zip");
+  coming.clear();
+  return python.runPython("import numpy\nfrom rnnbook.check.page import answered\nanswered");
+}
+
+const fail = (error) => postMessage({ broken: String(error?.message ?? error) });
+const answered = start();
+answered.then(() => postMessage({ ready: true }), fail);
+onmessage = async ({ data: { id, code, world } }) => {
+  try {
+    postMessage({ answer: JSON.parse((await answered)(id, code, world)) });
+  } catch (error) {
+    fail(error);
+  }
+};
