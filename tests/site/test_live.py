@@ -13,14 +13,12 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
+from written import Function, functions
 
 from booktools import ROOT, offline
-from booktools.exercises import checked_id, has_solution, solved
 from booktools.live import files, form, serve
 from booktools.live.world import NotOnPageError, world
-from chapters import CHAPTERS, code_cells
 from rnnbook.check.page import answered
-from rnnbook.check.registry import find
 
 ABOVE = (
     "import math\nimport numpy as np\nimport torch\nfrom torch import nn\nfrom itertools import chain, count",
@@ -68,27 +66,9 @@ def test_a_name_that_nothing_defines_is_an_error() -> None:
         world("lost(1)", ABOVE)
 
 
-def functions() -> list[tuple[str, str, tuple[str, ...]]]:
-    """Each exercise whose answer is a function: its id, its solved cell, the cells above it."""
-    found = []
-    for path in CHAPTERS:
-        code, above = "", []
-        for _, options, cell in code_cells(path):
-            id = checked_id(cell)
-            if has_solution(cell):
-                code = cell
-            elif id is not None:
-                exercise = find(id)
-                if exercise is not None and exercise.arguments is not None:
-                    found.append((id, solved(code), tuple(above)))
-            elif not re.search("explorable|checked|drawing", options):
-                above.append(cell)
-    return found
-
-
-@pytest.mark.parametrize(("id", "code", "above"), functions(), ids=lambda part: part if isinstance(part, str) else "")
-def test_each_solution_passes_in_the_world_of_its_page(id: str, code: str, above: tuple[str, ...]) -> None:
-    assert json.loads(answered(id, code, world(code, above)))["passed"]
+@pytest.mark.parametrize("function", functions(), ids=lambda function: function.id)
+def test_each_solution_passes_in_the_world_of_its_page(function: Function) -> None:
+    assert json.loads(answered(function.id, function.code, function.world))["passed"]
 
 
 def test_the_files_of_a_named_folder_go_first_and_are_looked_at(
@@ -170,6 +150,7 @@ import sys
 sys.path.insert(0, "check.zip"); sys.modules["torch"] = None
 from zipfile import ZipFile; ZipFile("check.zip").extractall("."); sys.path[0] = "."
 from rnnbook.check.page import answered
+from written import Function, functions
 import rnnbook; print(rnnbook.__file__, answered("flow-4", "x = 1", ""))
 """
     environment = {"PYTHONPATH": "", "PATH": ""}
@@ -197,7 +178,7 @@ def test_pages_offer_an_editor_for_each_function(site: Path) -> None:
     offered = re.compile(
         r'<div class="live" data-exercise="([\w-]+)">.*?<script type="application/json">(.*?)</script>', re.S
     )
-    expected = sorted(id for id, _, _ in functions())
+    expected = sorted(function.id for function in functions())
     for edition in (site, site / "zh"):
         pages = {path: offered.findall(path.read_text("utf8")) for path in edition.glob("chapters/*.html")}
         assert sorted(id for found in pages.values() for id, _ in found) == expected

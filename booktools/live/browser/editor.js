@@ -48,11 +48,11 @@ function takeBack(field) {
   return true;
 }
 
-// Makes the field and what stands around it. `options`: id and label, described by, text, and what to do on a change and
-// on Ctrl+Enter. Returns the element and what can be done with it.
+// Makes the field, with numbers of its lines beside it. `changed` is called after each change, `entered` on Ctrl+Enter.
 export function editor({ label, describedBy, text, changed, entered }) {
   const root = Object.assign(document.createElement("div"), { className: "live-editor" });
-  const numbers = Object.assign(document.createElement("div"), { className: "live-numbers", ariaHidden: "true" });
+  const numbers = Object.assign(document.createElement("div"), { className: "live-numbers" });
+  numbers.setAttribute("aria-hidden", true);
   const field = Object.assign(document.createElement("textarea"), {
     value: text, wrap: "off", spellcheck: false, autocapitalize: "off", autocomplete: "off", translate: false,
   });

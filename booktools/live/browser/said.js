@@ -14,7 +14,7 @@ export function bound(source) {
   return source.split("\n").flatMap((line) => {
     const imported = /^(from \S+ )?import (.+)/.exec(line);
     if (imported) return imported[2].split(",").map((name) => /(?:.* as )?([^\s.]+)/.exec(name.trim())[1]);
-    const [, defined, assigned] = /^(?:def|class) (\w+)|^([\w, ()*]+?) = /.exec(line) ?? [];
+    const [, defined, assigned] = /^(?:def|class) (\w+)|^(\w[\w, ()*]*?) = /.exec(line) ?? [];
     return defined ? [defined] : (assigned?.match(/\w+/g) ?? []);
   });
 }
@@ -32,7 +32,7 @@ export function answer({ html, printed, error, line }, words) {
     shown.push(
       element("p", "live-error", line ? words.line.replace("{line}", line) : words.error),
       element("pre", "", error),
-      ...(letter ? [element("p", "", ...marked(words.full.replace("{letter}", letter)))] : []),
+      ...(letter ? [element("p", "", words.full.replace("{letter}", letter))] : []),
     );
   }
   const box = element("div", "");

@@ -1,6 +1,8 @@
 // Python, in a worker of the page: it comes from this folder, then runs and checks what it is asked to, one after another.
-// Sent: {got, all}, bytes while they come; {ready}; {answer}, what rnnbook/check/page.py says; {broken}, the reason.
+// Sent: {got, all}, bytes while they come; {ready}; {answer, full}, what rnnbook/check/page.py says, and whether this worker
+// should end, since it never gives memory back; {broken}, the reason.
 const here = new URL("./", import.meta.url);
+const MUCH = 1 << 29; // bytes of memory
 const coming = new Map(); // file → the promise of its answer: all are asked for at once
 const ask = self.fetch.bind(self);
 let got = 0, all = 0, told = 0;
@@ -17,9 +19,12 @@ async function counted(name) {
   const answer = await ask(new URL(name, here));
   if (!answer.ok) throw new Error(`${name}: ${answer.status}`);
   const reader = answer.clone().body.getReader();
-  (async () => {
-    for (let part = await reader.read(); !part.done; part = await reader.read()) count(part.value.length);
-  })();
+  const next = async ({ value, done }) => {
+    if (done) return;
+    count(value.length);
+    return reader.read().then(next);
+  };
+  reader.read().then(next).catch(() => {}); // whoever reads the answer itself hears of it
   return answer;
 }
 
@@ -42,15 +47,17 @@ async function start() {
   const python = await loadPyodide({ indexURL: here.href, packages: ["numpy"] });
   python.unpackArchive(await (await coming.get("check.zip")).arrayBuffer(), "zip");
   coming.clear();
-  return python.runPython("import numpy\nfrom rnnbook.check.page import answered\nanswered");
+  python.setStdin({ error: true }); // nobody answers
+  const answered = python.runPython("import numpy\nfrom rnnbook.check.page import answered\nanswered");
+  return (...given) => ({ answer: JSON.parse(answered(...given)), full: python._module.HEAP8.length > MUCH });
 }
 
-const fail = (error) => postMessage({ broken: String(error?.message ?? error) });
+const fail = (error) => postMessage({ broken: String(error?.message ?? error).trim().split("\n").at(-1) });
 const answered = start();
 answered.then(() => postMessage({ ready: true }), fail);
 onmessage = async ({ data: { id, code, world } }) => {
   try {
-    postMessage({ answer: JSON.parse((await answered)(id, code, world)) });
+    postMessage((await answered)(id, code, world));
   } catch (error) {
     fail(error);
   }
