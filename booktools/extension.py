@@ -30,7 +30,7 @@ from booktools import (
     weight,
 )
 from booktools.languages import keep_language
-from booktools.live import files
+from booktools.live import files, progress
 from booktools.pages import language
 
 log = logging.getLogger(__name__)
@@ -145,6 +145,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     doctree.setup(app)
     glossary.setup(app)
     needs.setup(app)
+    progress.setup(app)
     search.setup(app)
     weight.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -209,6 +209,8 @@ def _directive(found: re.Match[str], token: Token, references: References, lang:
         alt, image = localised(options["alt"], lang), quote(PurePosixPath(argument).name)
         text = _caption(options["name"], body, references, lang)
         return f"\n![{alt}]({references.base}_images/{image})\n\n{text}\n"
+    if name == "progress-table":
+        return "\n"  # a notebook has `progress()`
     if name in ("bibliography", "chapter-map", "chapters-to-come", "reading-paths", "tableofcontents"):
         return f"\n<{references.base}>\n"
     raise PlainError(f"the directive {{{name}}} has no plain form")

@@ -106,23 +106,23 @@ class _Noted(Answer):
         super()._compare(code, got, want, given, name, mistakes, rtol, atol)
 
 
-def mistaken(function: Function) -> Iterator[tuple[str, Pair]]:
+def mistaken(function: Function, world: str) -> Iterator[tuple[str, Pair]]:
     """Answers that make a known mistake, one for each text, as far as they can be made from the right one."""
     exercise = find(function.id)
     assert exercise is not None
     space: dict[str, Any] = {}
-    exec(function.world, space)
+    exec(world, space)
     exec(function.code, space)
     told: set[Pair] = set()
     for call, wrong, text in _Noted(exercise, space[exercise.name], exercise.seconds).note():
         code = function.code + WRONG.format(name=exercise.name, wrong=wrong, call=call)
-        if text not in told and _says(function, code, text):
+        if text not in told and _says(function.id, code, world, text):
             told.add(text)
             yield code, text
 
 
-def _says(function: Function, code: str, text: Pair) -> bool:
-    found = json.loads(answered(function.id, code, function.world))
+def _says(id: str, code: str, world: str, text: Pair) -> bool:
+    found = json.loads(answered(id, code, world))
     return plain(pick(text, "en")) in plain(found["html"])
 
 

@@ -150,7 +150,6 @@ import sys
 sys.path.insert(0, "check.zip"); sys.modules["torch"] = None
 from zipfile import ZipFile; ZipFile("check.zip").extractall("."); sys.path[0] = "."
 from rnnbook.check.page import answered
-from written import Function, functions
 import rnnbook; print(rnnbook.__file__, answered("flow-4", "x = 1", ""))
 """
     environment = {"PYTHONPATH": "", "PATH": ""}
