@@ -28,7 +28,7 @@ MUTANTS = 20
 SECONDS = 3.0  # for a mutant, which may loop for ever; a browser on a busy machine takes its time
 ENDLESS = "def stuck_gate(x, h, c, W_x, W_h, b):\n    while True:\n        pass\n"
 RIGHT = next(function.code for function in FUNCTIONS if function.id == "lstm-2")
-AXE = "{resultTypes: ['violations']}"
+AXE = """axe.run('.live[data-exercise="lstm-2"]', {resultTypes: ['violations']})"""
 LONG = 120_000  # milliseconds that a busy machine may take to start Python
 
 # Sends texts through the page's own worker, one after another.
@@ -91,6 +91,7 @@ class Live:
         if seconds is not None:
             self.tab.evaluate(SHORTEN, [self.id, seconds])
         self.offer.click()
+        self.field.wait_for()
         self.loading.wait_for(state="hidden", timeout=LONG)
         return self
 
@@ -186,7 +187,7 @@ def test_nothing_of_python_is_asked_for_before_the_click(reader: Reader) -> None
     reader.opens("lstm").tab.wait_for_load_state("networkidle")
     assert not [url for url in reader.asked if "/python/" in url]
     offers = reader.tab.locator(".live-offer button")
-    assert set(offers.all_inner_texts()) == {words("live", "en")["write"]}
+    assert set(offers.all_text_contents()) == {words("live", "en")["write"]}
     reader.exercise("lstm-2").begin()
     asked = [url.removeprefix(f"{reader.base}python/") for url in reader.asked if "/python/" in url]
     assert set(json.loads((audit.SITE / files.PLACE / "files.json").read_text("utf8"))) < set(asked)
@@ -213,7 +214,7 @@ def test_a_text_outlives_reload_language_and_limit(reader: Reader) -> None:
     live = reader.opens("lstm").exercise("lstm-2").begin(seconds=0.2)
     live.check(ENDLESS)
     reader.opens("lstm", "zh")
-    assert live.offer.inner_text() == words("live", "zh")["again"]
+    assert live.offer.text_content() == words("live", "zh")["again"]
     live.begin()
     assert live.field.input_value() == ENDLESS
     live.check(RIGHT)
@@ -231,8 +232,8 @@ def test_what_breaks_python_is_told_and_a_fresh_one_answers(reader: Reader) -> N
     assert words("live", "en")["broken"] in said
     assert live.check(RIGHT)
     assert live.state == "right"
-    said = live.check("x = []\nwhile True:\n    x.append(bytearray(10**7))\n")
-    assert "MemoryError" in said
+    said = live.check("x = []\nwhile True:\n    x.append(np.empty(10**7))\n")
+    assert "Unable to allocate" in said
     assert live.place.locator(".live-numbers .is-wrong").inner_text() == "3"
     live.check(RIGHT)  # by a fresh worker, since memory is never given back
     assert live.state == "right"
@@ -326,7 +327,7 @@ def test_loading_can_be_stopped_and_fail(reader: Reader) -> None:
     live.field.fill("x = 1")
     live.button("stop").click()
     assert live.field.count() == 0
-    assert live.offer.inner_text() == words("live", "en")["again"]
+    assert live.offer.text_content() == words("live", "en")["again"]
     reader.context.unroute("**/pyodide.asm.wasm")
     reader.context.route("**/pyodide.asm.wasm", lambda route: route.fulfill(status=503))
     live.offer.click()
@@ -395,6 +396,7 @@ def test_the_home_page_shows_what_is_solved(reader: Reader, lang: str) -> None:
     reader.tab.goto(home)
     topics = {topic: registry.exercise_ids(topic) for topic in registry.topics()}
     wanted = Progress(topics, frozenset({"lstm-1", "lstm-2"}))
+    reader.tab.keyboard.press("Shift")  # a key lays out what is beyond the screen
     assert pick(wanted.message, lang) in table.inner_text()
     row = table.locator("tr", has_text="lstm").locator("td").all_inner_texts()
     assert row[0] == "lstm-1, lstm-2"
@@ -412,12 +414,12 @@ STATES = {"stub": None, "wrong": "def stuck_gate(x, h, c, W_x, W_h, b):\n    ret
 def test_every_state_is_accessible_and_fits_a_phone(browser: Any, base: str, lang: str, scheme: str) -> None:
     context = browser.new_context(color_scheme=scheme, viewport={"width": 390, "height": 844}, has_touch=True)
     reader = Reader(context, base)
-    context.route("**/pyodide.asm.wasm", lambda route: held.append(route))
     held: list[Any] = []
+    context.route("**/pyodide.asm.wasm", lambda route: route.continue_() if held else held.append(route))
     live = reader.opens("lstm", lang).exercise("lstm-2")
 
     def look(state: str) -> None:
-        found = reader.tab.evaluate(f"axe.run(document, {AXE})")["violations"]
+        found = reader.tab.evaluate(AXE)["violations"]
         assert not found, f"{state}: {[(v['id'], v['nodes'][0]['html']) for v in found]}"
         assert reader.tab.evaluate("document.documentElement.scrollWidth <= innerWidth"), state
 
@@ -429,7 +431,6 @@ def test_every_state_is_accessible_and_fits_a_phone(browser: Any, base: str, lan
     look("loading")
     while not held:
         reader.tab.wait_for_timeout(50)
-    context.unroute("**/pyodide.asm.wasm")
     held[0].continue_()
     live.loading.wait_for(state="hidden", timeout=LONG)
     live.place.locator(".live-above > summary").click()

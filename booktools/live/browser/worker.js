@@ -7,6 +7,8 @@ const coming = new Map(); // file → the promise of its answer: all are asked f
 const ask = self.fetch.bind(self);
 let got = 0, all = 0, told = 0;
 
+const fail = (error) => postMessage({ broken: String(error?.message ?? error).trim().split("\n").at(-1) });
+
 function count(bytes) {
   got += bytes;
   if (performance.now() < told + 100 && got < all) return;
@@ -24,7 +26,7 @@ async function counted(name) {
     count(value.length);
     return reader.read().then(next);
   };
-  reader.read().then(next).catch(() => {}); // whoever reads the answer itself hears of it
+  reader.read().then(next).catch(fail);
   return answer;
 }
 
@@ -37,7 +39,7 @@ async function start() {
     all += sizes[name];
     if (!/\.m?js$/.test(name)) coming.set(name, counted(name)); // scripts are imported, not fetched
   }
-  for (const answer of coming.values()) answer.catch(() => {}); // whoever needs it hears of it
+  for (const answer of coming.values()) answer.catch(fail); // Pyodide would wait for ever
   const imported = async (name) => {
     const module = await import(new URL(name, here));
     count(sizes[name]);
@@ -52,7 +54,6 @@ async function start() {
   return (...given) => ({ answer: JSON.parse(answered(...given)), full: python._module.HEAP8.length > MUCH });
 }
 
-const fail = (error) => postMessage({ broken: String(error?.message ?? error).trim().split("\n").at(-1) });
 const answered = start();
 answered.then(() => postMessage({ ready: true }), fail);
 onmessage = async ({ data: { id, code, world } }) => {
