@@ -5,6 +5,10 @@ which the first explorable answers on a slow phone, in seconds, the median of
 three; whatever else this machine does at the time adds to it. Lighthouse, which comes
 from npm, is asked where npm is there; nothing else needs the network. With
 names of pages, such as `index forward`, only these are looked at.
+
+A second table, where pages can run Python, says what an answer that is written
+on its page costs: bytes, and seconds from the first click to the first checked
+answer, with nothing cached and then again, and for each further answer.
 """
 
 import argparse
@@ -18,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -44,11 +49,14 @@ BUDGET = {  # the one place for these numbers; tests read them
     "figure": 60 * KB,  # one that moves, encoded, with the picture that stands for it without a script
     "figures": 120 * KB,  # all of a page, compressed
     "drawing": 12 * KB,
+    "first": 6.0,  # seconds from a click to the first checked answer, once the files are cached
+    "further": 1.0,  # seconds for each further answer
 }
 SERIOUS = ("serious", "critical")
 LIGHTHOUSE = "lighthouse@12.8.2"
 CATEGORIES = ("performance", "accessibility", "best-practices", "seo")
-COMPRESSED = (".html", ".js", ".css", ".json", ".svg", ".xml", ".txt", ".ipynb")
+TEXT = (".html", ".js", ".mjs", ".css", ".json", ".svg", ".xml", ".txt", ".ipynb")
+COMPRESSED = (*TEXT, ".wasm")
 
 # A slow phone: a quarter of this machine's speed, 1.6 Mbit/s, 150 ms of delay.
 PHONE = {"viewport": {"width": 412, "height": 823}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
@@ -62,6 +70,12 @@ new MutationObserver((_, observer) => {
   setTimeout(() => (window.usable = performance.now()));
 }).observe(document, { childList: true, subtree: true });
 """
+
+
+@functools.lru_cache
+def compressed(body: bytes) -> bytes:
+    """Kept, since megabytes of WebAssembly take half a second each time."""
+    return gzip.compress(body, mtime=0)
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
@@ -81,9 +95,9 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         body = path.read_bytes()
         self.send_response(200)
         if path.suffix in COMPRESSED and "gzip" in self.headers.get("Accept-Encoding", ""):
-            body = gzip.compress(body, mtime=0)
+            body = compressed(body)
             self.send_header("Content-Encoding", "gzip")
-        self.send_header("Content-Type", f"{self.guess_type(path)}{'; charset=utf-8' * (path.suffix in COMPRESSED)}")
+        self.send_header("Content-Type", f"{self.guess_type(path)}{'; charset=utf-8' * (path.suffix in TEXT)}")
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Cache-Control", "max-age=600")
         self.end_headers()
@@ -215,15 +229,62 @@ def _usable(browser: Any, address: str) -> float | None:
     context = browser.new_context(**PHONE)
     tab = context.new_page()
     tab.add_init_script(WATCH)
-    session = context.new_cdp_session(tab)
-    session.send("Network.enable")
-    session.send("Network.emulateNetworkConditions", LINE)
-    session.send("Emulation.setCPUThrottlingRate", {"rate": SLOWDOWN})
+    slow_down(context, tab)
     tab.goto(address, wait_until="load", timeout=120_000)
     tab.wait_for_timeout(100)
     milliseconds = tab.evaluate("window.usable ?? null")
     context.close()
     return None if milliseconds is None else milliseconds / 1000
+
+
+@dataclass
+class Answering:
+    """What answers that are written on a page cost their reader."""
+
+    size: int  # bytes that the first click fetches
+    cold: float  # seconds from the click to the first checked answer, nothing cached
+    warm: float  # the same on a later visit
+    further: float  # for each further answer
+
+
+def answering(browser: Any, address: str, phone: bool) -> Answering:
+    """Write on a page twice: a browser with a disk, since the one without keeps no file of many megabytes."""
+    with tempfile.TemporaryDirectory() as profile:
+        context = browser.browser_type.launch_persistent_context(
+            profile, executable_path=CHROMIUM, args=list(FLAGS), **(PHONE if phone else {})
+        )
+        tab = context.pages[0]
+        fetched: list[int] = []
+        tab.on("response", lambda answer: fetched.append(int(answer.headers.get("content-length", 0))))
+        cold, _ = _first_answers(context, tab, address, phone)
+        size = sum(fetched)
+        warm, further = _first_answers(context, tab, address, phone)
+        context.close()
+    return Answering(size, cold, warm, further)
+
+
+def _first_answers(context: Any, tab: Any, address: str, phone: bool) -> tuple[float, float]:
+    """Seconds from the click that opens the editor to the first answer, and for the second."""
+    tab.goto(address)
+    tab.wait_for_load_state("networkidle")
+    if phone:
+        slow_down(context, tab)
+    tab.locator(".live-offer button").first.scroll_into_view_if_needed()
+    times = [time.monotonic()]
+    tab.locator(".live-offer button").first.click()
+    for _ in range(2):
+        tab.locator(".live-check").click()
+        tab.locator(".live-box:not([aria-busy]) .rnn-check").wait_for(timeout=600_000)
+        times.append(time.monotonic())
+    return times[1] - times[0], times[2] - times[1]
+
+
+def slow_down(context: Any, tab: Any) -> None:
+    """Let a tab be one on a slow phone."""
+    session = context.new_cdp_session(tab)
+    session.send("Network.enable")
+    session.send("Network.emulateNetworkConditions", LINE)
+    session.send("Emulation.setCPUThrottlingRate", {"rate": SLOWDOWN})
 
 
 def lighthouse(address: str, runs: int) -> dict[str, int] | None:
@@ -263,8 +324,30 @@ def audit(site: Path, names: list[str], runs: int) -> bool:
                 row = [page, mode, f"{found.size:,}", str(len(found.requests)), "; ".join(found.said) or "–"]
                 print("| " + " | ".join([*row, ", ".join(found.violations) or "–", *cells]) + " |", flush=True)
                 complaints += [f"{page} ({mode}): {text}" for text in over_budget(found, shown)]
+    complaints += audit_answers(site, names)
     print(*(["", *complaints] if complaints else ["", "Every budget is held."]), sep="\n")
     return not complaints
+
+
+def audit_answers(site: Path, names: list[str]) -> list[str]:
+    """Print what answers cost that are written on a page, of the first page that has one; what is over the budget."""
+    page = next((name for name in names if 'class="live-offer"' in (site / name).read_text("utf8")), None)
+    if page is None:
+        return []
+    complaints = []
+    print("\n| answers written on | on | bytes | first, s | first, files cached | further |\n|---|---|--:|--:|--:|--:|")
+    with served(site) as base, chromium() as browser:
+        for name in (page, f"zh/{page}"):
+            for phone in (False, True):
+                found = answering(browser, base + name, phone)
+                times = [f"{seconds:.1f}" for seconds in (found.cold, found.warm, found.further)]
+                row = [name, "slow phone" if phone else "desktop", f"{found.size:,}", *times]
+                print("| " + " | ".join(row) + " |", flush=True)
+                if not phone and found.warm > BUDGET["first"]:
+                    complaints.append(f"{name}: the first answer comes after {found.warm:.1f} s")
+                if not phone and found.further > BUDGET["further"]:
+                    complaints.append(f"{name}: a further answer takes {found.further:.1f} s")
+    return complaints
 
 
 def over_budget(found: Visit, scores: dict[str, int] | None) -> Iterator[str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from mutants import mutants
+from written import Function, functions, mistaken, plain
 
 from booktools import audit
 from booktools.live import files
@@ -20,7 +21,6 @@ from rnnbook.check.messages import MESSAGES
 from rnnbook.check.page import answered
 from rnnbook.check.registry import find, topic_of
 from rnnbook.check.result import Progress
-from written import Function, functions, mistaken, plain
 
 FUNCTIONS = functions()
 TOPICS = sorted({topic_of(function.id) for function in FUNCTIONS})
@@ -357,8 +357,15 @@ def test_answers_are_downloaded_in_the_notebook_and_cleared(reader: Reader) -> N
     assert not any(cell.get("outputs") for cell in notebook["cells"])
     live.check()
     asked: list[str] = []
+    answers: list[str] = []
+
+    def decide(dialog: Any) -> None:
+        asked.append(dialog.message)
+        getattr(dialog, answers[-1])()
+
+    reader.tab.on("dialog", decide)
     for answer in ("dismiss", "accept"):
-        reader.tab.once("dialog", lambda dialog, answer=answer: (asked.append(dialog.message), getattr(dialog, answer)()))
+        answers.append(answer)
         live.button("clear").click()
         assert live.field.input_value().startswith("#") == (answer == "dismiss")
     assert asked == [words("live", "zh")["sure"]] * 2
@@ -405,8 +412,13 @@ def test_the_home_page_shows_what_is_solved(reader: Reader, lang: str) -> None:
     assert reader.tab.locator("tr", has_text="lstm").locator("td").all_inner_texts() == row
 
 
-STATES = {"stub": None, "wrong": "def stuck_gate(x, h, c, W_x, W_h, b):\n    return 'i'\n", "error": "print(1)\n1 / 0\n",
-          "stopped": ENDLESS, "right": RIGHT}  # fmt: skip
+STATES = {
+    "stub": None,
+    "wrong": "def stuck_gate(x, h, c, W_x, W_h, b):\n    return 'i'\n",
+    "error": "print(1)\n1 / 0\n",
+    "stopped": ENDLESS,
+    "right": RIGHT,
+}
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -456,3 +468,11 @@ def test_a_page_opened_as_a_file_says_why_and_how(site: Path, base: str, browser
     assert (site / said.locator("a").evaluate("link => link.href").removeprefix(site.as_uri() + "/")).is_file()
     assert page.locator(".live-box").count() == 0
     context.close()
+
+
+def test_an_audit_measures_answers(site: Path, base: str, browser: Any) -> None:
+    found = audit.answering(browser, f"{base}chapters/lstm.html", phone=False)
+    runtime = sum(len(audit.compressed((site / files.PLACE / name).read_bytes())) for name in files.SHA256)
+    assert runtime < found.size < runtime + audit.BUDGET["bytes"] + 100_000
+    assert 0 < found.further < found.warm
+    assert found.cold > 0
