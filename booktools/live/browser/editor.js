@@ -3,10 +3,10 @@
 // one back. Escape lets the next Tab leave.
 const LEVEL = 4;
 
-// Puts a text into the place of another, so that it can be undone.
+// Puts a text into the place of another, so that it can be undone, where the field is the one that has the focus.
 function put(field, from, to, text) {
   field.setSelectionRange(from, to);
-  if (document.execCommand(text ? "insertText" : "delete", false, text)) return;
+  if (field === document.activeElement && document.execCommand(text ? "insertText" : "delete", false, text)) return;
   field.setRangeText(text, from, to, "end");
   field.dispatchEvent(new Event("input"));
 }

@@ -132,10 +132,13 @@ export class Writing {
 
   #keep() {
     clearTimeout(this.#keeping);
-    const name = `code:${this.#id}`;
+    if (this.#text === this.#data.stub) localStorage.removeItem(`code:${this.#id}`);
+    else this.#store("code", this.#text);
+  }
+
+  #store(name, text) {
     try {
-      if (this.#text === this.#data.stub) localStorage.removeItem(name);
-      else localStorage.setItem(name, this.#text);
+      localStorage.setItem(`${name}:${this.#id}`, text);
     } catch {} // no room
   }
 
@@ -162,6 +165,7 @@ export class Writing {
     this.#keep();
     this.#editor.mark(null);
     this.#box.setAttribute("aria-busy", true);
+    this.#said.style.minHeight = `${this.#said.offsetHeight}px`; // what stands below does not move up, and down again
     if (!this.#python.ready) this.#start();
     const late = setTimeout(() => this.#note(this.#words[this.#python.ready ? "checking" : "waiting"]), PATIENCE);
     const { world, seconds } = this.#data, code = this.#text;
@@ -172,6 +176,7 @@ export class Writing {
     }
     clearTimeout(late);
     this.#busy = false;
+    this.#said.style.minHeight = "";
     this.#box.removeAttribute("aria-busy");
   }
 
@@ -185,7 +190,7 @@ export class Writing {
     this.#say(passed ? "right" : "wrong", ...answer(found, this.#words));
     if (fresh) this.#editor.mark(line);
     if (!passed) return;
-    localStorage.setItem(`solved:${this.#id}`, "1");
+    this.#store("solved", "1");
     document.getElementById(this.#id)?.classList.add("is-solved");
   }
 
@@ -227,6 +232,7 @@ export class Writing {
       writing.#forgetReplaced();
       writing.#note(writing.#words.ready);
     }
+    this.#editor.field.focus({ preventScroll: true });
     clear();
     for (const button of document.querySelectorAll(".live-offer button")) button.textContent = button.dataset.write;
   }
