@@ -7,11 +7,13 @@ with all that these need themselves.
 
 import ast
 import builtins
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 
 INSTALLED = {"numpy"}  # in the browser's Python, beside its standard library
 ALWAYS = ("np",)
+NAME = re.compile(r"[^\W\d]\w*")
 
 
 class NotOnPageError(Exception):
@@ -19,8 +21,9 @@ class NotOnPageError(Exception):
 
 
 def world(answer: str, before: Sequence[str], named: Iterable[str] = ()) -> str:
-    """The statements of the cells `before` that the answer needs, and those for other names where they run on a page.
+    """The statements of the cells `before` that the answer needs, and the functions that its task names.
 
+    named: the code that the task's text holds, such as `gates(x, h)`; what of it runs on a page is taken.
     Raises NotOnPageError where the answer itself needs a package that is not there, and ValueError for a name that
     no cell defines.
     """
@@ -28,8 +31,10 @@ def world(answer: str, before: Sequence[str], named: Iterable[str] = ()) -> str:
     statements = [statement for _, statement in sources]
     known = {name: place for place, statement in enumerate(statements) for name in _bound(statement)}
     needed = _with_needs(sorted(_free(ast.parse(answer))), statements, known)
-    for name in (*ALWAYS, *named):
-        if name in known:
+    spoken_of = {found[0] for text in named if (found := NAME.match(text))}
+    for name, place in known.items():
+        # A value that the task names is rather an argument, called as one of the chapter's.
+        if name in ALWAYS or (name in spoken_of and isinstance(statements[place], ast.FunctionDef)):
             try:
                 needed = {**needed, **_with_needs([name], statements, known)}
             except (NotOnPageError, ValueError):

@@ -51,8 +51,9 @@ def test_imports_are_narrowed_to_what_is_needed() -> None:
 
 
 def test_what_a_task_speaks_of_is_there_if_it_runs_there() -> None:
-    assert "def scale" in world("", ABOVE, ["scale", "h_t", "learned(x)"])
+    assert "def scale" in world("", ABOVE, ["scale(x)", "h_t", "learned(x)"])
     assert "torch" not in world("", ABOVE, ["learned", "nn"])
+    assert world("", ABOVE, ["rate", "b"]) == "import numpy as np"  # rather arguments of the same name
 
 
 @pytest.mark.parametrize("answer", ["torch.tanh(1)", "learned(1)", "nn.Linear(1, 1)"])
