@@ -65,7 +65,7 @@ export class Writing {
   #above(world) {
     const names = [...new Set(bound(world))].flatMap((name, k) => [k ? ", " : "", element("code", "", name)]);
     const [before, after] = this.#words.above.split("{names}");
-    const code = element("pre", "", element("code", "", world));
+    const code = element("pre", "", element("code", "", world.replace(/\n{3,}/g, "\n\n")));
     code.tabIndex = 0; // it may scroll
     return element("details", "live-above", element("summary", "", before, ...names, after), code);
   }
