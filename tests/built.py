@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -40,6 +41,18 @@ AT_REST = """async () => {
     if (scrollY !== y) [frames, y] = [0, scrollY];
   }
 }"""
+
+
+def until(page: Any, expression: str, arg: object = None) -> None:
+    """Wait until it is true on the page, whose security policy lets Playwright's `wait_for_function` evaluate nothing.
+
+    Raises TimeoutError after half a minute.
+    """
+    for _ in range(600):
+        if page.evaluate(expression, arg):
+            return
+        page.wait_for_timeout(50)
+    raise TimeoutError(f"not true within 30 s: {expression}")
 
 
 class Page(HTMLParser):

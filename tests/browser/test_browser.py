@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import quickjs
-from built import AT_REST
+from built import AT_REST, until
 
 from booktools.weight import by_itself
 
@@ -136,7 +136,7 @@ def test_what_is_far_is_laid_out_when_it_is_asked_for(page: Any, root: str, way:
     elif way == "key":
         page.keyboard.press("Shift")
     else:
-        page.wait_for_function("!('far' in document.documentElement.dataset)")
+        until(page, "!('far' in document.documentElement.dataset)")
     assert page.locator("section > h2").last.evaluate(LAID_OUT)
     if anchor in page.url:
         page.evaluate(AT_REST)
@@ -209,7 +209,7 @@ def test_the_search_answers_while_one_types(page: Any, root: str) -> None:
     assert results.count() == 0
     assert told.inner_text() == ""
     page.keyboard.type("forget gate")
-    page.wait_for_function("location.search === '?q=forget+gate'")
+    until(page, "location.search === '?q=forget+gate'")
     summary = " ".join(results.first.locator(".context").inner_text().split())
     assert "forget gate" in summary
     assert results.first.locator("mark").count() >= 2
@@ -222,7 +222,7 @@ def test_the_search_answers_while_one_types(page: Any, root: str) -> None:
     page.wait_for_url(re.compile(r"\?q=forget\+gate$"))
     assert results.count() > 1
     page.locator(".bd-search-container input").fill("<b>constructor</b> __proto__")
-    page.wait_for_function("document.querySelectorAll('#search-results li').length === 0")
+    until(page, "document.querySelectorAll('#search-results li').length === 0")
     assert told.inner_text()
     assert page.complaints == []
 
@@ -422,12 +422,12 @@ def test_the_way_back_to_the_top(page: Any, root: str) -> None:
     page.goto(f"{root}chapters/forward.html")
     button = page.locator("#pst-back-to-top")
     page.mouse.wheel(0, 3000)
-    page.wait_for_function("scrollY === 3000")
+    until(page, "scrollY === 3000")
     page.evaluate(AT_REST)  # the page hears of it with the next frame
     assert not button.is_visible()
     page.mouse.wheel(0, -500)
     button.click()
-    page.wait_for_function("scrollY === 0")
+    until(page, "scrollY === 0")
 
 
 # What a copy puts on the clipboard, read where the page has just put it.

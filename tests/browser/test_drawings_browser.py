@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from built import until
 from drawings import ALL
 from explorables import lstm_numbers, lstm_wiring
 
@@ -250,7 +251,7 @@ def test_the_notation_page_shows_the_signs_to_a_phone(site: Path, browser: Any, 
     page.goto((site / edition / "chapters" / "notation.html").as_uri())
     figure = page.locator("svg.wiring")
     figure.scroll_into_view_if_needed()
-    page.wait_for_function("document.querySelector('.drawing').innerText")  # a section is laid out in the frame after
+    until(page, "document.querySelector('.drawing').innerText")  # a section is laid out in the frame after
     assert figure.evaluate(OVERLAPS) == []
     assert ("逐元素乘积" in page.locator(".drawing").inner_text()) == bool(edition)
     scale = figure.bounding_box()["width"] / ALL["legend"]().width

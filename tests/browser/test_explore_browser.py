@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from built import until
 from explorables import (
     ALL,
     GUESSES,
@@ -75,7 +76,7 @@ def show(browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
         page.on("request", lambda request: complaints.extend([request.url] * (not request.url.startswith("file:"))))
         page.goto(file.as_uri())
         if options.get("java_script_enabled", True):  # figures come with the first frame, perhaps after the load
-            page.wait_for_function("new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0, true)))")
+            until(page, "new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0, true)))")
         return page
 
     yield opened
@@ -295,7 +296,7 @@ def test_a_change_of_width_redraws(show: Open) -> None:
     width = "document.querySelector('.ex-figure svg').viewBox.baseVal.width"  # drawn anew, not scaled
     assert page.evaluate(width) > 600
     page.set_viewport_size({"width": 400, "height": 800})
-    page.wait_for_function(f"{width} < 400")
+    until(page, f"{width} < 400")
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
 
 

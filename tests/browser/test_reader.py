@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import matplotlib as mpl
 import numpy as np
 import pytest
+from built import until
 from test_explore_browser import CONTRAST
 
 from chapters import CHAPTERS, code_cells
@@ -353,7 +354,7 @@ def expected_curves(figure: Figure) -> Iterator[Any]:
 def test_legible_in_light_and_dark(reading: Reading, theme: str) -> None:
     page = reading.page
     page.emulate_media(color_scheme=theme)
-    page.wait_for_function("theme => document.documentElement.dataset.theme === theme", arg=theme)
+    until(page, "theme => document.documentElement.dataset.theme === theme", theme)
     page.evaluate(FADED)
     measured = page.evaluate(CONTRAST)
     assert measured
