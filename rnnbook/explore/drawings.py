@@ -121,7 +121,7 @@ def switch() -> Drawing:
 
 def padded() -> Drawing:
     """A feed-forward network with six places, of which a sequence of three fills the first three."""
-    d = _drawing("padded", 440, 236)
+    d = _drawing("padded", 440, 246)
     lane, low = 146, 200
     d.box("W", 200, lane, "W", "weight", w=324, weights=True)
     for k in range(1, 7):
@@ -153,7 +153,8 @@ def shapes() -> Drawing:
         top = 18 + 180 * row
         for t in range(1, count + 1):
             x = left + step * (t - 1)
-            d.box(f"{key}{t}", x, top + 54, "", "state", w=box, h=30, weights=True)
+            own: Role = "ink" if key == "e" and t > 2 else "state"  # the decoder is another network
+            d.box(f"{key}{t}", x, top + 54, "", own, w=box, h=30, weights=True)
             if t in inputs:
                 d.port(f"{key}x{t}", x, top + 108, f"x_{t}" if count > 1 else "x", "input")
                 d.wire(f"{key}x{t} {key}{t}", "input")
@@ -163,6 +164,9 @@ def shapes() -> Drawing:
                 d.wire(f"{key}{t} {key}o{t}")
             if t > 1:
                 d.wire(f"{key}{t - 1} {key}{t}", "state")
+            if own == "ink":
+                d.port(f"fed{t}", x, top + 108, "0" if t == 3 else f"o_{t - 3}")
+                d.wire(f"fed{t} {key}{t}")
         d.text(left + step * (count - 1) / 2, top + 138, words)
     return d
 
