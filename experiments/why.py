@@ -107,7 +107,7 @@ def last(o: Tensor, y: Tensor) -> Tensor:
 
 
 def half(T: int, lr: float, seed: int) -> dict[str, Any]:
-    """A padded network that sees half of the rows of T bits, drawn by the seed; `right` is counted on the other half."""
+    """A padded network that sees half of the rows of T bits; `right` is counted on the other half."""
     torch.manual_seed(seed)
     net = Feedforward(padded, PLACES)
     drawn = torch.Generator().manual_seed(seed)
