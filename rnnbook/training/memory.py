@@ -17,6 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from rnnbook import _expect as expect
+from rnnbook.layers.bptt import CACHE_BYTES
 from rnnbook.layers.cells import GRU, LSTM, Elman
 from rnnbook.layers.recurrent import Recurrent
 
@@ -179,22 +180,47 @@ def parameter_bytes(model: nn.Module, copies: int = 4) -> int:
 
 
 def training_bytes(layer: Recurrent, T: int, B: int, V: int = 0) -> int:
-    """The most bytes that a training step with Adam holds at once: when the backward pass begins.
+    """The most bytes that a training step of `fit` with Adam holds at once, on a CPU: the largest of three moments.
 
-    There are then the parameters with what Adam adds, the inputs TBI, what the layer has saved, and the gradient
-    of its outputs, TBH, or, where that is more, the work of the loss.
-    V: the size of the read-out o_t = V h_t + c, with (H + 1)V parameters, and of a cross-entropy with labels, 8TB
-    bytes. The logits TBV count three times: their log-softmax, which alone is saved, its gradient and theirs. (A
-    fourth time in a loop that keeps o; `fit` does not.) With a vocabulary they are often the largest part.
-    Not counted: on a CPU the block of steps that the walk back has at hand, a few MB; on a GPU, where the block is
-    the whole sequence, the gradients of the gates. Errors as in `layer_saved_bytes`.
+    At all of them the P parameters are there with Adam's two moments, 12P bytes in float32, and the data: the inputs
+    TBI and 8TB bytes of labels.
+    Loss: all that the layer has saved, and the logits TBV three times: their log-softmax, which alone is saved, its
+    gradient and theirs; or once, with the gradient of the states, TBH. There are no gradients of parameters yet.
+    Walk back: what the layer has saved, the gradients of parameters, 4P, of the states, TBH, and the gates' gradients
+    of two blocks of steps, the one in work and the one before it (`rnnbook.layers.bptt`).
+    Update: the gradients, 4P, the copy from which `fit` takes back a failed update, 4P, and twice the largest parameter
+    for what Adam computes. Nothing of the sequence is left but its data.
+    V: the size of the read-out o_t = V h_t + c, with (H + 1)V parameters, and of a cross-entropy; 0 for neither, as if
+    the loss took nothing. (A fourth copy of the logits in a loop that keeps o; `fit` does not.)
+    Errors as in `layer_saved_bytes`.
     """
     cell = _counted(layer)
     T, B, V = expect.positive("T", T), expect.positive("B", B), expect.whole("V", V)
-    size = cell.b.element_size()
-    parameters = parameter_bytes(layer) + 4 * size * (cell.H + 1) * V
-    labels = 8 * T * B if V > 0 else 0
-    return parameters + layer_saved_bytes(layer, T, B) + size * T * B * (cell.I + max(cell.H, 3 * V)) + labels
+    H, size = cell.H, cell.b.element_size()
+    P = sum(p.numel() for p in layer.parameters() if p.requires_grad) + (H + 1) * V
+    largest = max(H * V, *(p.numel() for p in layer.parameters()))
+    data = size * T * B * cell.I + (8 * T * B if V > 0 else 0)
+    saved = data + layer_saved_bytes(layer, T, B)
+    block = gate_gradients(cell) * min(T, 2 * block_steps(cell, B)) * B * H
+    loss = size * (3 * P + T * B * max(3 * V, V + H)) + saved
+    walk = size * (4 * P + T * B * H + block) + saved
+    update = size * (5 * P + 2 * largest) + data
+    return max(loss, walk, update)
+
+
+def gate_gradients(cell: Elman | LSTM | GRU) -> int:
+    """Numbers for each token and unit that the walk back makes: Elman 1, LSTM 5, GRU 4 or 3."""
+    if isinstance(cell, LSTM):
+        return 5
+    if isinstance(cell, GRU):
+        return 4 if cell.reset == "after" else 3
+    return 1
+
+
+def block_steps(cell: Elman | LSTM | GRU, B: int) -> int:
+    """The steps of a block of the walk back on a CPU: those whose gates, GBH numbers each, fit into the cache, or 8."""
+    step = cell.W_h.shape[0] * B * cell.b.element_size()
+    return max(8, CACHE_BYTES // step)
 
 
 def longest(memory: int, layer: Recurrent, B: int, V: int = 0) -> int:
