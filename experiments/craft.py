@@ -4,10 +4,12 @@
 
 `remedies`: four sick trainings, each with every remedy in turn, from five seeds. The learning rate of a cell of this
 table is the better of two, chosen on a seed apart (`selected`). `way` says how far up the held-out loss ends between
-the floor of the task (0) and its baseline, the best answer without a memory (1); it is None where the numbers
+the floor (0) and the baseline, the best answer without a memory (1), both on the same held-out set; it is None where the numbers
 overflowed; `early` is the same at the update that a third set of sequences chose. `r` is ‖dL/dh_1‖/‖dL/dh_T‖ before
 training for the loss of the last step.
+`control`: the exploding network with recurrent weights half as large, and no other remedy.
 `clinic`: the logs of four sick runs, of the same with their treatment, and of a healthy one.
+`rates`: the exploding patient without clipping, at smaller rates.
 `lengths`: overfitting in sequences of four lengths.
 `leak`: one linear unit learns to average over some twenty steps from gradients cut after `window` of them.
 `delay`: to repeat the symbol before last but four, with truncated gradients in both forms.
@@ -37,14 +39,6 @@ from rnnbook.training.train import fit, one_cycle
 H, B, K, SEEDS, CHOOSING = 32, 32, 4, range(5), 99
 NOISE = 0.2  # the share of false labels
 AR1: dict[str, Any] = {"a": 0.95, "q": 0.0975, "r": 1.0}
-ENTROPY = -(1 - NOISE) * math.log(1 - NOISE) - NOISE * math.log(NOISE / (K - 1))
-# Each disease: its length and number of updates, its two learning rates, its floor and baseline.
-DISEASES: dict[str, dict[str, Any]] = {
-    "vanishing": {"T": 40, "steps": 600, "lrs": [0.002, 0.01], "floor": 0.0, "baseline": math.log(K)},
-    "exploding": {"T": 60, "steps": 300, "lrs": [0.001, 0.01], "floor": 0.24618, "baseline": 0.5},
-    "saturated": {"T": 10, "steps": 400, "lrs": [0.002, 0.01], "floor": 0.0, "baseline": math.log(K)},
-    "overfitted": {"T": 10, "steps": 400, "lrs": [0.002, 0.01], "floor": ENTROPY, "baseline": math.log(K)},
-}
 REMEDIES = (
     "nothing",
     "clip norm",
@@ -61,6 +55,7 @@ REMEDIES = (
     "weight decay",
     "dropout",
 )
+CONTROL = "half the weights"  # of the exploding disease alone: what the other starts do to it besides
 SAMPLES = 96  # of the disease overfitted
 
 
@@ -115,6 +110,35 @@ TASKS: dict[str, Callable[..., tuple[Tensor, Tensor]]] = {
 }
 
 
+def false_floor() -> float:
+    """The cross-entropy of the true rule on the held-out set: its share of false labels is not quite a fifth."""
+    x, y = noisy(1000, 10, random(10**6))
+    false = (x[0].argmax(-1) != y).double().mean().item()
+    return -(1 - false) * math.log(1 - NOISE) - false * math.log(NOISE / (K - 1))
+
+
+def signal_frame() -> tuple[float, float]:
+    """The errors on the held-out set of the Kalman filter, and of half the newest value."""
+    x, y = of_process(1000, 60, random(10**6))
+    P, m, errors = AR1["q"] / (1 - AR1["a"] ** 2), torch.zeros_like(x[0]), []
+    for x_t, y_t in zip(x, y, strict=True):
+        gain = P / (P + AR1["r"])
+        m = m + gain * (x_t - m)
+        errors.append((m - y_t).square().mean().item())
+        m, P = AR1["a"] * m, AR1["a"] ** 2 * (1 - gain) * P + AR1["q"]
+    return sum(errors) / len(errors), (x / 2 - y).square().mean().item()
+
+
+FILTER, HALF = signal_frame()
+# Each disease: its length and number of updates, its two learning rates, its floor and baseline on the held-out set.
+DISEASES: dict[str, dict[str, Any]] = {
+    "vanishing": {"T": 40, "steps": 600, "lrs": [0.002, 0.01], "floor": 0.0, "baseline": math.log(K)},
+    "exploding": {"T": 60, "steps": 300, "lrs": [0.001, 0.01], "floor": FILTER, "baseline": HALF},
+    "saturated": {"T": 10, "steps": 400, "lrs": [0.002, 0.01], "floor": 0.0, "baseline": math.log(K)},
+    "overfitted": {"T": 10, "steps": 400, "lrs": [0.002, 0.01], "floor": false_floor(), "baseline": math.log(K)},
+}
+
+
 def sick(disease: str, I: int) -> Elman:
     """The cell without a remedy: tanh by default, or ReLU with large weights."""
     cell = Elman(I, H, "relu" if disease == "exploding" else "tanh")
@@ -147,6 +171,8 @@ def treated(disease: str, remedy: str, I: int) -> nn.Module:
         return Dropped(cell)
     if remedy.startswith("orthogonal"):
         nn.init.orthogonal_(cell.W_h)
+    if remedy == CONTROL:
+        nn.init.normal_(cell.W_h, 0, H**-0.5)
     return orthogonal(cell) if remedy == "orthogonal always" else cell
 
 
@@ -174,9 +200,11 @@ def treat(disease: str, remedy: str, lr: float, seed: int) -> dict[str, Any]:
     about, task = DISEASES[disease], TASKS[disease]
     T, floor, baseline, steps = about["T"], about["floor"], about["baseline"], about["steps"]
     (x, y), (x_stop, y_stop) = (task(1000, T, random(10**6 + k)) for k in (0, 1))
-    shift, scale = (x.mean((0, 1)), x.std((0, 1))) if remedy == "standardised" else (0.0, 1.0)
-    x, x_stop = (x - shift) / scale, (x_stop - shift) / scale
     few, sequence = task(SAMPLES, T, random(seed, 7)), disease == "exploding"
+    # The mean and spread come from what is trained on: the few sequences, or fresh ones apart from the held-out set.
+    seen = few[0] if disease == "overfitted" else task(1000, T, random(seed, 6))[0]
+    shift, scale = (seen.mean((0, 1)), seen.std((0, 1))) if remedy == "standardised" else (0.0, 1.0)
+    x, x_stop = (x - shift) / scale, (x_stop - shift) / scale
 
     def batch(step: int) -> tuple[Tensor, Tensor]:
         if disease == "overfitted":
@@ -239,8 +267,8 @@ def last_but_one(N: int, T: int, generator: torch.Generator | None = None) -> tu
     return one_hot(symbols, K).float(), symbols[-2]
 
 
-def patient(case: str, cured: bool, seed: int) -> dict[str, Any]:
-    """One run of the clinic and its log."""
+def patient(case: str, cured: bool, seed: int, peak: float = 0.3) -> dict[str, Any]:
+    """One run of the clinic and its log. peak: the highest rate of the exploding one."""
     torch.manual_seed(seed)
     T, floor, baseline, steps = 40, 0.0, math.log(K), 400
     loss, how, task = cross_entropy, {"lr": 0.003, "clip_norm": 1.0}, memory
@@ -249,11 +277,11 @@ def patient(case: str, cured: bool, seed: int) -> dict[str, Any]:
         cell = LayerNormElman(K, H)
         nn.init.orthogonal_(cell.W_h)
     elif case == "exploding":
-        T, floor, baseline, steps, loss, task = 60, 0.24618, 0.5, 300, mse, of_process
-        cell, how = Elman(1, H, "relu"), {"lr": 0.3, "clip_norm": 1.0 if cured else None}
+        T, floor, baseline, steps, loss, task = 60, FILTER, HALF, 300, mse, of_process
+        cell, how = Elman(1, H, "relu"), {"lr": peak, "clip_norm": 1.0 if cured else None}
         nn.init.normal_(cell.W_h, 0, H**-0.5)
     elif case == "overfitted":
-        T, floor, task, how["lr"] = 10, ENTROPY, noisy, 0.01
+        T, floor, task, how["lr"] = 10, DISEASES["overfitted"]["floor"], noisy, 0.01
         cell = Dropped(Elman(K, H)) if cured else cell
     elif case == "slow":
         cell = LSTM(K, H)
@@ -286,6 +314,13 @@ def patient(case: str, cured: bool, seed: int) -> dict[str, Any]:
     losses = {"train": smooth(record), "held": [value for _, value in record.evaluations]}
     # What has left the picture is not worth its digits.
     return row | {name: [value if value < 1e6 else None for value in values] for name, values in losses.items()}
+
+
+def slower(peak: float, seed: int) -> dict[str, Any]:
+    """The exploding patient without clipping at a smaller rate: how far up does it end between floor and baseline?"""
+    row = patient("exploding", False, seed, peak)
+    way = (row["held"][-1] - FILTER) / (HALF - FILTER)
+    return {"lr": peak, "seed": seed, "way": way, "verdict": row["verdict"], "steps": row["steps"]}
 
 
 def longer(T: int, seed: int) -> dict[str, Any]:
@@ -395,6 +430,7 @@ def main() -> None:
         ("clinic", patient, (case, cured, seed)) for case in sicknesses for cured in (False, True) for seed in SEEDS
     ]
     trainings += [("clinic", patient, ("healthy", False, seed)) for seed in SEEDS]
+    trainings += [("rates", slower, (peak, seed)) for peak in (0.1, 0.03, 0.01) for seed in SEEDS]
     trainings += [("lengths", longer, (T, seed)) for T in (5, 10, 20, 40) for seed in SEEDS]
     trainings += [("leak", leak, (*case, seed)) for case in ((1, 250), (1, 1000), (2, 250), (5, 250)) for seed in SEEDS]
     forms = (("window", 5), ("window", 6), ("chunk", 6), ("chunk", 10), ("full", None))
@@ -411,11 +447,16 @@ def main() -> None:
         for cell in cells
         for seed in SEEDS
     ]
+    trainings += [("selected", choose, ("exploding", CONTROL, chosen))]
+    trainings += [
+        ("control", lambda seed: treat("exploding", CONTROL, chosen["exploding", CONTROL], seed), (seed,))
+        for seed in SEEDS
+    ]
     settings = {"H": H, "B": B, "K": K, "samples": SAMPLES, "noise": NOISE, "diseases": DISEASES}
     run(
         "craft",
         settings,
-        ["selected", "remedies", "clinic", "lengths", "leak", "delay", "gains", "thresholds"],
+        ["selected", "remedies", "control", "clinic", "rates", "lengths", "leak", "delay", "gains", "thresholds"],
         trainings,
     )
 

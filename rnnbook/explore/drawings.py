@@ -599,7 +599,8 @@ def residual() -> Drawing:
     d.wire("rest new", "gate")
     d.wire("x phi", "input")
     d.wire("h add keep h0", "error", beside=-9, dashed=True)
-    d.text(134, top - 24, "α", "error")
+    d.wire("add |- new phi -| copy", "error", beside=-9, dashed=True)
+    d.text(264, top - 22, "α", "error")
     return d
 
 
