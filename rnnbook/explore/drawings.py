@@ -600,7 +600,7 @@ def residual() -> Drawing:
     d.wire("x phi", "input")
     d.wire("h add keep h0", "error", beside=-9, dashed=True)
     d.wire("add |- new phi -| copy", "error", beside=-9, dashed=True)
-    d.text(264, top - 22, "α", "error")
+    d.text(292, top + 27, "α", "error")
     return d
 
 
