@@ -4,9 +4,9 @@
 
 `remedies`: four sick trainings, each with every remedy in turn, from five seeds. The learning rate of a cell of this
 table is the better of two, chosen on a seed apart (`selected`). `way` says how far up the held-out loss ends between
-the floor (0) and the baseline, the best answer without a memory (1), both on the same held-out set; it is None where the numbers
-overflowed; `early` is the same at the update that a third set of sequences chose. `r` is ‖dL/dh_1‖/‖dL/dh_T‖ before
-training for the loss of the last step.
+the floor (0) and the baseline, the best answer without a memory (1), both on the same held-out set; it is None where
+the numbers overflowed; `early` is the same at the update that a third set of sequences chose. `r` is
+‖dL/dh_1‖/‖dL/dh_T‖ before training for the loss of the last step.
 `control`: the exploding network with recurrent weights half as large, and no other remedy.
 `clinic`: the logs of four sick runs, of the same with their treatment, and of a healthy one.
 `rates`: the exploding patient without clipping, at smaller rates.
