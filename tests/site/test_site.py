@@ -162,3 +162,13 @@ def test_the_label_of_a_heading_is_its_anchor(site: Path) -> None:
 def test_building_needs_no_torch() -> None:
     code = "import sys, booktools.extension; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_each_page_may_ask_nobody_else(pages: dict[str, Page]) -> None:
+    """Its policy names its own origin and folder alone, and stands before the first script."""
+    for name in expected_pages():
+        text = pages[name].path.read_text("utf8")
+        (policy,) = re.findall(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)"', text)
+        assert "default-src 'self' " in policy, name
+        assert not re.search(r"https?:|\*|wss?:|'unsafe-eval'", policy), name
+        assert text.index("Content-Security-Policy") < text.index("<script"), name

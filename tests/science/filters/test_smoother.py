@@ -332,3 +332,17 @@ def test_measurements_without_noise(noisy, missing):
         m, P, lag, _ = conditioned(model, y[:, b], b)
         for ours, theirs in ((smoothed.m, m), (smoothed.P, P), (smoothed.lag, lag)):
             assert gap(ours[:, b], theirs) < 1e-8
+
+
+def test_a_slope_that_is_learned_little_by_little_loses_no_digits():
+    """No measurement takes away much of any variance, and all together leave a billionth of that of the slope."""
+    A = torch.tensor([[1.0, 1.0], [0.0, 1.0]], dtype=F64)
+    level, zero = torch.tensor([[1.0, 0.0]], dtype=F64), torch.zeros(2, dtype=F64)
+    prior = torch.tensor([10.0, 1.0], dtype=F64).diag()
+    model = StateSpace(A, level, torch.zeros_like(A), torch.eye(1, dtype=F64), zero, prior)
+    y = torch.randn(2000, 3, 1, dtype=F64, generator=torch.Generator().manual_seed(0))
+    y[5, 0] = y[7, 1] = torch.nan  # so that series have covariances of their own
+    filtered = kalman.filter(model, y)
+    assert not any(gain.steep for gain in filtered.gains)
+    found, other = (P.diagonal(dim1=-2, dim2=-1) for P in (smooth(filtered).P, two_filter(filtered, y).P))
+    assert ((found - other).abs() < 1e-8 * other).all()
